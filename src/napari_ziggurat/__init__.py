@@ -1,0 +1,42 @@
+"""napari-ziggurat: train segmentation networks and segment images of any size.
+
+The public names are loaded when they are first used, so importing the package costs nothing.
+Their types are declared in ``__init__.pyi``.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "EvaluateConfig": "runs.config",
+    "Image": "images",
+    "LabelClass": "classes",
+    "Model": "networks",
+    "Progress": "progress",
+    "SegmentConfig": "runs.config",
+    "TrainConfig": "runs.config",
+    "ZigguratError": "errors",
+    "evaluate": "runs.evaluate",
+    "find_images": "images",
+    "finish": "progress",
+    "image_from_array": "images",
+    "load_model": "networks",
+    "open_image": "images",
+    "segment": "runs.segment",
+    "train": "runs.train",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,160 @@
+"""The command line: parse, call, show. Commands import what they need when they run."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from napari_ziggurat.cli.guard import INTERRUPTED, REFUSED, say
+from napari_ziggurat.cli.options import configured, plain
+from napari_ziggurat.cli.terminal import Terminal
+from napari_ziggurat.runs.config import (
+    DemoConfig,
+    EvaluateConfig,
+    InfoConfig,
+    SegmentConfig,
+    TrainConfig,
+)
+
+__all__ = ["app", "main"]
+
+
+class _Commands(TyperGroup):
+    """Says what is wrong with the arguments in one sentence, as every other error is said."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        given = list(sys.argv[1:] if args is None else args) or ["--help"]
+        try:
+            code = super().main(given, prog_name, complete_var, False, windows_expand_args, **extra)
+        except typer.TyperException as error:
+            code = _refuse(error)
+        except typer.Abort:
+            code = INTERRUPTED
+        if standalone_mode:
+            sys.exit(code or 0)
+        return code or 0
+
+
+def _refuse(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "ziggurat"
+    message = error.format_message()
+    end = "" if message.endswith((".", "?")) else "."
+    say(f"{message}{end} See '{command} --help'.")
+    return REFUSED
+
+
+app = typer.Typer(
+    name="ziggurat",
+    cls=_Commands,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Segment microscopy volumes of any size with networks trained on a few strokes.",
+    epilog="For research; not a medical device.",
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="ziggurat")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from napari_ziggurat import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@configured(InfoConfig)
+def info(config: InfoConfig, terminal: Terminal) -> None:
+    """Tell what is in an image: axes, shape, levels, spacing, channels."""
+    from napari_ziggurat.images import find_images, open_image
+    from napari_ziggurat.runs.info import describe, render
+
+    paths = find_images(config.image)
+    found = [
+        describe(open_image(path, axes=config.axes, spacing=config.spacing, unit=config.unit))
+        for path in paths
+    ]
+    single = paths == [config.image]
+    terminal.show(found[0] if single else found, "\n\n".join(render(each) for each in found))
+
+
+@app.command()
+@plain
+def doctor(terminal: Terminal) -> None:
+    """Tell which versions and devices there are, and why there is no GPU."""
+    from napari_ziggurat.runs.doctor import examine
+
+    report = examine()
+    terminal.show(report.as_dict(), report.render())
+
+
+@app.command()
+@plain
+def networks(terminal: Terminal) -> None:
+    """List the architectures."""
+    from napari_ziggurat.networks.registry import list_networks
+
+    found = list_networks()
+    lines = [f"{n.name:<16} {n.parameters / 1e6:6.1f} M  {n.summary} ({n.paper})" for n in found]
+    terminal.show([network.as_dict() for network in found], "\n".join(lines))
+
+
+@app.command()
+@configured(TrainConfig)
+def train(config: TrainConfig, terminal: Terminal) -> None:
+    """Train a model on images with labels or with sparse annotation."""
+    from napari_ziggurat.runs.train import train
+
+    terminal.follow(train(config))
+
+
+@app.command()
+@configured(SegmentConfig)
+def segment(config: SegmentConfig, terminal: Terminal) -> None:
+    """Segment an image of any size, or a folder of images, with a trained model."""
+    from napari_ziggurat.runs.segment import segment
+
+    terminal.follow(segment(config))
+
+
+@app.command()
+@configured(EvaluateConfig)
+def evaluate(config: EvaluateConfig, terminal: Terminal) -> None:
+    """Compare predicted labels with true ones: Dice and IoU per class."""
+    from napari_ziggurat.runs.evaluate import evaluate
+
+    terminal.follow(evaluate(config))
+
+
+@app.command()
+@configured(DemoConfig)
+def demo(config: DemoConfig, terminal: Terminal) -> None:
+    """Make a volume, train on a few strokes, segment it and score the result."""
+    from napari_ziggurat.runs.demo import demo
+
+    terminal.follow(demo(config))

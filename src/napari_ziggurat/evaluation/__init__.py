@@ -1,0 +1,1 @@
+"""Evaluation: one comparison of a prediction with the truth -> numbers."""

@@ -1,0 +1,9 @@
+"""Where things are: axes, spacing, boxes, blocks and windows. NumPy at most, no files, no state."""
+
+from napari_ziggurat.geometry.axes import Axes
+from napari_ziggurat.geometry.blocks import Block, BlockGrid
+from napari_ziggurat.geometry.box import Box
+from napari_ziggurat.geometry.spacing import Spacing
+from napari_ziggurat.geometry.windows import Cell, Lattice
+
+__all__ = ["Axes", "Block", "BlockGrid", "Box", "Cell", "Lattice", "Spacing"]

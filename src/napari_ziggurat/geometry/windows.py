@@ -1,0 +1,139 @@
+"""Windows: each voxel is decided by one cell, each cell by one window around it."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from napari_ziggurat.errors import InputError
+from napari_ziggurat.geometry.box import Box
+
+__all__ = ["Cell", "Lattice"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The voxels that one window decides, and the window that is read for them.
+
+    ``window`` may reach past the image by less than the network's stride; ``read_box`` is the
+    part of it that exists.
+    """
+
+    box: Box
+    window: Box
+    read_box: Box
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Cells and windows of one image, anchored to the image and to nothing else.
+
+        |<------------ window ------------>|
+        |  rim  |<----- cell ----->|  rim  |
+        ........[      cell i      ][     cell i+1     ].......
+
+    Cells tile the image from its origin. A window is its cell grown by the rim and pushed inward at
+    the border of the image, so that it holds real voxels. It starts on the network's stride, so
+    that pooling has the same phase everywhere.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Shape of the image, ((Z), Y, X).
+    window : tuple of int
+        Wished window shape; cut down to images that are smaller.
+    rim : tuple of int
+        Context around each cell; a multiple of ``stride`` on each axis.
+    stride : tuple of int
+        Total stride of the network.
+
+    Raises
+    ------
+    InputError
+        Window or rim is no multiple of the stride, or the rim leaves no cell.
+    """
+
+    shape: tuple[int, ...]
+    window: tuple[int, ...]
+    rim: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for what, values in (("Window", self.window), ("Rim", self.rim)):
+            if any(v % m for v, m in zip(values, self.stride, strict=True)):
+                nearest = tuple(-(-v // m) * m for v, m in zip(values, self.stride, strict=True))
+                raise InputError(
+                    f"{what} {values} is not a multiple of {self.stride}, the network's stride. "
+                    f"Nearest that fits: {nearest}."
+                )
+        if any(w <= 2 * r for w, r in zip(self.window, self.rim, strict=True)):
+            raise InputError(
+                f"Window {self.window} leaves no cell between two rims of {self.rim}; "
+                "take a larger window or a smaller rim."
+            )
+
+    @property
+    def cell_shape(self) -> tuple[int, ...]:
+        """Distance between windows: the window without its two rims.
+
+        Along an axis where one window holds the whole image there is one cell.
+        """
+        return tuple(
+            n if n <= w else w - 2 * r
+            for n, w, r in zip(self.padded_shape, self.window, self.rim, strict=True)
+        )
+
+    @property
+    def padded_shape(self) -> tuple[int, ...]:
+        """Shape of the image, rounded up to the stride."""
+        return tuple(-(-n // m) * m for n, m in zip(self.shape, self.stride, strict=True))
+
+    @property
+    def window_shape(self) -> tuple[int, ...]:
+        """Window shape for this image: the wished one, or the whole padded image."""
+        return tuple(min(w, n) for w, n in zip(self.window, self.padded_shape, strict=True))
+
+    @property
+    def redundancy(self) -> float:
+        """Voxels computed per voxel written."""
+        computed = written = 1
+        for count, window, n in zip(
+            self._counts(Box.whole(self.shape)), self.window_shape, self.shape, strict=True
+        ):
+            computed *= count * window
+            written *= n
+        return computed / written
+
+    def count(self, region: Box) -> int:
+        """How many windows a region needs."""
+        total = 1
+        for n in self._counts(region):
+            total *= n
+        return total
+
+    def cells(self, region: Box) -> Iterator[Cell]:
+        """Cells that touch a region of the image, in storage order."""
+        ranges = [
+            range(a // s, -(-b // s))
+            for a, b, s in zip(region.start, region.stop, self.cell_shape, strict=True)
+        ]
+        for index in itertools.product(*ranges):
+            yield self._cell(index)
+
+    def _counts(self, region: Box) -> tuple[int, ...]:
+        return tuple(
+            -(-b // s) - a // s
+            for a, b, s in zip(region.start, region.stop, self.cell_shape, strict=True)
+        )
+
+    def _cell(self, index: tuple[int, ...]) -> Cell:
+        whole = Box.whole(self.shape)
+        start = tuple(i * s for i, s in zip(index, self.cell_shape, strict=True))
+        stop = tuple(a + s for a, s in zip(start, self.cell_shape, strict=True))
+        corner = tuple(
+            max(0, min(a - r, n - w))
+            for a, r, n, w in zip(
+                start, self.rim, self.padded_shape, self.window_shape, strict=True
+            )
+        )
+        window = Box(corner, tuple(a + w for a, w in zip(corner, self.window_shape, strict=True)))
+        return Cell(Box(start, stop).intersect(whole), window, window.intersect(whole))

@@ -1,0 +1,129 @@
+"""Model chooser: which model segments, and what it knows of itself."""
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPushButton, QWidget
+
+from napari_ziggurat.errors import ZigguratError
+from napari_ziggurat.geometry import Spacing
+from napari_ziggurat.gui.layers import spacing_text
+from napari_ziggurat.gui.recent import recent_models, remember_model
+from napari_ziggurat.gui.widgets import caption, column, note, row, shrinking_combo
+
+if TYPE_CHECKING:
+    from napari_ziggurat.networks import ModelSpec
+
+__all__ = ["ModelChooser"]
+
+_NO_MODEL = (
+    "Open, type or drop a model folder. <i>ziggurat demo</i> makes one in minutes, "
+    "<i>ziggurat train</i> makes your own."
+)
+
+
+class ModelChooser(QWidget):
+    """A line to type a folder in, a button to look for one, and what is in it."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.path: Path | None = None
+        self.spec: ModelSpec | None = None
+        self.line = self._make_line()
+        self.open_button = QPushButton("Open…")
+        self.open_button.setToolTip("Choose the folder of a model.")
+        self.open_button.clicked.connect(self._browse)
+        self._facts = note("model-facts")
+        self._facts.setText(_NO_MODEL)
+        top = row(self.line, self.open_button)
+        top.setStretch(0, 1)
+        self.setLayout(column(caption("Model"), top, self._facts))
+        self.setAcceptDrops(True)
+
+    def open(self, path: Path) -> None:
+        """Open a model; what is wrong with it is said below the line."""
+        self.line.setEditText(str(path))
+        (self.path, self.spec) = (None, None)
+        try:
+            from napari_ziggurat.networks.checkpoint import read_spec
+
+            self.spec = read_spec(path)
+        except (ZigguratError, OSError) as error:
+            self._facts.setText(f"⚠ {escape(str(error))}")
+        else:
+            self.path = path
+            self._facts.setText(_describe(self.spec))
+            remember_model(path)
+            self._list_recent()
+        self.changed.emit()
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        """Take a folder that is dragged here; napari would open it as an image."""
+        if event is not None and _dropped(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        """Open the folder that was dropped."""
+        if event is not None and (path := _dropped(event)) is not None:
+            self.open(path)
+
+    def _make_line(self) -> QComboBox:
+        line = shrinking_combo("model", "The folder of a model; the list holds the last ones.")
+        line.setEditable(True)
+        line.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        for path in recent_models():
+            line.addItem(str(path))
+        line.setCurrentIndex(-1)
+        edit = QLineEdit()
+        line.setLineEdit(edit)
+        edit.setPlaceholderText("model folder")
+        edit.setAcceptDrops(False)  # it would take the text of a dropped address
+        edit.editingFinished.connect(self._typed)
+        line.activated.connect(self._typed)
+        return line
+
+    def _list_recent(self) -> None:
+        text = self.line.currentText()
+        self.line.clear()
+        for path in recent_models():
+            self.line.addItem(str(path))
+        self.line.setEditText(text)
+
+    def _typed(self, index: int = 0) -> None:
+        text = self.line.currentText().strip()
+        if text and Path(text).expanduser() != self.path:
+            self.open(Path(text).expanduser())
+
+    def _browse(self) -> None:
+        start = str(self.path.parent if self.path else Path.home())
+        if folder := QFileDialog.getExistingDirectory(self, "Open a model folder", start):
+            self.open(Path(folder))
+
+
+def _dropped(event: QDropEvent) -> Path | None:
+    data = event.mimeData()
+    urls = data.urls() if data is not None else []
+    return Path(urls[0].toLocalFile()) if urls and urls[0].isLocalFile() else None
+
+
+def _describe(spec: "ModelSpec") -> str:
+    """Network, size and classes of a model, for a label."""
+    spacing = spacing_text(Spacing(spec.spacing, spec.unit))
+    channels = len(spec.channels)
+    facts = [
+        spec.network.name.replace("_", " "),
+        f"{spec.dims}D",
+        "1 channel" if channels == 1 else f"{channels} channels",
+        f"trained at {spacing}",
+    ]
+    chips = (
+        f"<span style='color:{escape(c.color)}'>■</span>&nbsp;{escape(c.name)}"
+        for c in spec.classes
+        if c.value
+    )
+    return f"{escape(' · '.join(facts))}<br>{' &nbsp; '.join(chips)}"

@@ -1,0 +1,166 @@
+"""Reader: opens images lazily, at every level, with their spacing and units."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_ziggurat.errors import InputError, ZigguratError
+from napari_ziggurat.gui.label_stores import is_label_store, label_stores, stored_classes
+from napari_ziggurat.gui.layers import METADATA, class_colormap, class_features, layer_units
+from napari_ziggurat.gui.lazy_view import Arranged, LazyView
+
+if TYPE_CHECKING:
+    from napari_ziggurat.images import Image
+
+__all__ = ["LayerData", "contrast_limits", "get_reader", "read"]
+
+logger = logging.getLogger(__name__)
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+_SUFFIXES = (".zarr", ".nii", ".nii.gz", ".ome.tif", ".ome.tiff")
+_ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
+_IN_MEMORY = 2**28  # bytes up to which an image without further levels is simply loaded
+_SAMPLE = 512  # pixels on each side that contrast limits are taken from
+_GUESSES = ("yx", "zyx", "czyx", "tczyx")
+_COLORS = ("green", "magenta", "cyan", "yellow", "red", "blue")
+
+
+def get_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | None:
+    """Give napari the reader for a path; None where it is no kind of file that we read."""
+    if not isinstance(path, str):
+        return None  # several files as one stack
+    known = path.rstrip("/\\").lower().endswith(_SUFFIXES)
+    return read if known or _is_zarr(Path(path)) else None
+
+
+def read(path: str) -> list[LayerData]:
+    """Open an image, and the labels that lie in it.
+
+    There is a layer for each channel, or one for the colours of an RGB image. Labels that come with
+    an image are hidden at first.
+    """
+    place = Path(path)
+    if is_label_store(place):
+        return [_labels(place, visible=True)]
+    return [*_channels(place), *_hidden_labels(place)]
+
+
+def _channels(path: Path) -> list[LayerData]:
+    (image, certain) = _open(path)
+    if not certain:
+        return [_layer(image, image.axes.names, {"axis_labels": None})]
+    onto = "t" * image.axes.has("t") + image.axes.spatial
+    if not image.has_channel_axis:
+        return [_layer(image, onto, {})]
+    if _is_rgb(image):
+        return [_layer(image, onto + "c", {"rgb": True})]
+    colors = (_COLORS[i % len(_COLORS)] for i in range(len(image.channels)))
+    return [
+        _layer(image, onto, {"name": name, "colormap": color, "blending": "additive"}, {"c": index})
+        for index, (name, color) in enumerate(zip(image.channels, colors, strict=True))
+    ]
+
+
+def contrast_limits(array: Any) -> tuple[float, float]:
+    """Choose limits from the middle of an array; reads one small piece of it."""
+    middle = (n // 2 for n in array.shape[:-2])
+    centre = (slice(max(0, n // 2 - _SAMPLE // 2), n // 2 + _SAMPLE // 2) for n in array.shape[-2:])
+    piece = np.asarray(array[(*middle, *centre)])
+    piece = piece[np.isfinite(piece)]
+    (low, high) = np.percentile(piece, (0.1, 99.9)) if piece.size else (0, 1)
+    return float(low), float(high if high > low else low + 1)
+
+
+def _is_zarr(path: Path) -> bool:
+    """Tell whether a folder holds zarr, such as labels inside an image, which have no suffix."""
+    return any((path / mark).is_file() for mark in _ZARR_MARKS)
+
+
+def _open(path: Path) -> tuple["Image", bool]:
+    """Open an image, and tell whether its axes are certain.
+
+    The viewer can show an array that does not say which axis is which; the dock asks then.
+    """
+    from napari_ziggurat.images import open_image
+
+    try:
+        return open_image(path), True
+    except InputError:
+        for axes in _GUESSES:
+            try:
+                return open_image(path, axes=axes), False
+            except InputError:
+                continue
+        raise
+
+
+def _hidden_labels(path: Path) -> list[LayerData]:
+    layers = []
+    for store in label_stores(path):
+        try:
+            layers.append(_labels(store, visible=False))
+        except ZigguratError as error:
+            logger.warning("%s", error)  # the image can be shown without them
+    return layers
+
+
+def _labels(path: Path, *, visible: bool) -> LayerData:
+    """Show labels, in the colours of their classes where they have such."""
+    from napari_ziggurat.images import open_image
+
+    image = open_image(path)
+    (data, options, _) = _layer(image, "t" * image.axes.has("t") + image.axes.spatial, {})
+    kept = {k: v for k, v in options.items() if k not in ("rgb", "contrast_limits")}
+    kept |= {"name": path.name if path.parent.name == "labels" else kept["name"]}
+    if classes := stored_classes(path):
+        kept |= {"colormap": class_colormap(classes), "features": class_features(classes)}
+    return data, {**kept, "visible": visible}, "labels"
+
+
+def _is_rgb(image: "Image") -> bool:
+    return image.axes.names.endswith("c") and len(image.channels) in (3, 4)
+
+
+def _layer(
+    image: "Image", onto: str, options: dict[str, Any], fixed: dict[str, int] | None = None
+) -> LayerData:
+    """Show the levels of an image along some axes; ``options`` win over what is chosen here."""
+    from napari_ziggurat.images import stem
+
+    axes = onto.removesuffix("c") if options.get("rgb") else onto
+    arrays = (Arranged(a, image.axes.names, onto, fixed=fixed or {}) for a in image.arrays)
+    views = [LazyView(array) for array in arrays]
+    chosen = {
+        "name": stem(image.source or image.name),
+        "multiscale": len(views) > 1,
+        "rgb": False,
+        "axis_labels": tuple(axes),
+        **_place(image, axes),
+        "metadata": {METADATA: {"path": str(image.source)}},
+    }
+    if not options.get("rgb"):
+        chosen["contrast_limits"] = contrast_limits(views[-1])
+    return _data(views), {**chosen, **options}, "image"
+
+
+def _data(views: list[LazyView]) -> Any:
+    (first, size) = (views[0], views[0].size * views[0].dtype.itemsize)
+    if len(views) > 1:
+        return views
+    return np.asarray(first) if size <= _IN_MEMORY else first
+
+
+def _place(image: "Image", axes: str) -> dict[str, Any]:
+    """Scale, translation and units of level 0 along some axes."""
+    finest = image.levels[0]
+    scale = dict(zip(image.axes.spatial, finest.spacing.values, strict=True))
+    shift = dict(zip(image.axes.spatial, finest.translation, strict=True))
+    return {
+        "scale": tuple(scale.get(letter, 1.0) for letter in axes),
+        "translate": tuple(shift.get(letter, 0.0) for letter in axes),
+        "units": layer_units(axes, finest.spacing.unit),
+    }

@@ -1,0 +1,150 @@
+"""Labels as TIFF, NIfTI or PNG, for sources that are such files; the record of a run in them."""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ziggurat.errors import InputError, MissingError
+from napari_ziggurat.geometry import Box
+from napari_ziggurat.images.files import open_image
+from napari_ziggurat.images.image import Image
+from napari_ziggurat.images.nifti import read_nifti_record, write_nifti
+from napari_ziggurat.images.pictures import read_picture_record, write_png
+from napari_ziggurat.images.tiff_output import read_tiff_record, write_tiff
+from napari_ziggurat.images.zarr_output import read_attributes
+
+__all__ = ["export_labels", "read_record"]
+
+logger = logging.getLogger(__name__)
+
+Voxels = NDArray[Any]
+
+
+def export_labels(
+    store: Path, out: Path, like: Image, record: Mapping[str, Any] | None = None
+) -> None:
+    """Write the finest level of a label store as one file.
+
+    Parameters
+    ----------
+    store : Path
+        Labels as OME-Zarr.
+    out : Path
+        ``.tif`` or ``.tiff`` (OME-TIFF with axes and spacing), ``.nii`` or ``.nii.gz`` (with the
+        affine of the source), or ``.png`` (2D). It replaces what is there, in one step.
+    like : Image
+        The image that was segmented.
+    record : mapping, optional
+        How the labels were made; stored inside the file, see `read_record`.
+
+    Raises
+    ------
+    InputError
+        The labels do not fit into the format.
+    """
+    labels = open_image(store)
+    text = json.dumps(dict(record)) if record else ""
+    # The suffix stays last: the libraries choose compression by it.
+    partial = out.with_name(f".partial-{os.getpid()}-{out.name}")
+    try:
+        _writer_for(out)(labels, partial, like, text)
+        partial.replace(out)
+    except OSError as error:
+        raise InputError(f"Output {out} cannot be written: {error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Read how labels were made, from any format that is written here.
+
+    None where nothing is said, also for files that are no labels of ours or cannot be read.
+
+    Raises
+    ------
+    MissingError
+        There is nothing at the path.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingError(f"There is no file {path}.")
+    try:
+        record = json.loads(_record_text(path) or "null")
+    # Whatever a library says of somebody else's file: there is no record in it.
+    except Exception as error:
+        logger.debug("no record in %s: %s", path, error)
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _record_text(path: Path) -> str | None:
+    if path.is_dir():
+        return json.dumps(read_attributes(path).get("ziggurat"))
+    name = path.name.lower()
+    if name.endswith((".tif", ".tiff")):
+        return read_tiff_record(path)
+    if name.endswith((".nii", ".nii.gz")):
+        return read_nifti_record(path)
+    return read_picture_record(path) if name.endswith(".png") else None
+
+
+Writer = Callable[[Image, Path, Image, str], None]
+
+
+def _writer_for(out: Path) -> Writer:
+    name = out.name.lower()
+    if name.endswith((".tif", ".tiff")):
+        return _write_tiff
+    if name.endswith((".nii", ".nii.gz")):
+        return _write_nifti
+    if name.endswith(".png"):
+        return _write_png
+    raise InputError(
+        f"Labels are written as .ome.zarr, .tif, .nii, .nii.gz or .png; got {out.name}."
+    )
+
+
+def _write_tiff(labels: Image, path: Path, like: Image, text: str) -> None:
+    del like
+    write_tiff(path, labels, _planes(labels), text)
+
+
+def _write_nifti(labels: Image, path: Path, like: Image, text: str) -> None:
+    voxels = np.stack([_whole(labels, time) for time in range(labels.times)], axis=-1)
+    write_nifti(path, voxels if labels.times > 1 else voxels[..., 0], labels, like, text)
+
+
+def _write_png(labels: Image, path: Path, like: Image, text: str) -> None:
+    del like
+    if labels.dims != 2 or labels.times > 1:
+        raise InputError(
+            f"PNG holds one plane; these labels have axes {labels.axes} and shape "
+            f"{labels.levels[0].shape}. Write .tif or .ome.zarr instead."
+        )
+    write_png(path, _whole(labels, 0), text)
+
+
+def _whole(labels: Image, time: int) -> Voxels:
+    """All voxels of one time point, ((Z), Y, X)."""
+    voxels: Voxels = labels.read(0, Box.whole(labels.levels[0].shape), time)[0]
+    return voxels
+
+
+def _planes(labels: Image) -> Iterator[Voxels]:
+    """Planes in the order t, z; a few planes are held at once."""
+    shape = labels.levels[0].shape
+    if labels.dims == 2:
+        for time in range(labels.times):
+            yield _whole(labels, time)
+        return
+    depth = labels.stored_chunk(0)[0]
+    for time in range(labels.times):
+        for start in range(0, shape[0], depth):
+            box = Box((start, 0, 0), (min(start + depth, shape[0]), *shape[1:]))
+            yield from labels.read(0, box, time)[0]

@@ -1,0 +1,1 @@
+"""One block: image -> probabilities -> labels."""

@@ -1,0 +1,153 @@
+"""Predictor: a network on a device, computing windows one after the other.
+
+On the CPU one window is computed by one thread, and the cores work on different windows: the bits
+are then those of one thread whatever the number of cores. On a GPU windows go in batches of one
+fixed shape, the last one padded.
+"""
+
+import itertools
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_ziggurat.networks.device import bfloat16_pays, channels_last, lay_out
+from napari_ziggurat.networks.norms import fold_batch_norm
+
+__all__ = ["Activation", "Precision", "Predictor", "resolve_precision"]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Window = NDArray[np.float32]
+Load = Callable[[Task], Window]
+Save = Callable[[Task, Window], Result]
+Activation = Literal["softmax", "none"]
+Precision = Literal["float32", "bfloat16"]
+
+_GPU_BATCH = 4
+
+
+def resolve_precision(name: str, device: torch.device) -> Precision:
+    """Turn ``"auto"`` into bfloat16 where the device computes it in hardware, else float32."""
+    if name == "auto":
+        return "bfloat16" if bfloat16_pays(device) else "float32"
+    return "bfloat16" if name == "bfloat16" else "float32"
+
+
+class Predictor:
+    """Computes class probabilities of windows; a context manager that ends its threads.
+
+    Parameters
+    ----------
+    network : Module
+        In evaluation mode; the predictor works on it in place (folds norms, moves it).
+    device : torch.device
+    precision : str
+        ``"float32"`` or ``"bfloat16"`` parameters and activations.
+    batch : int or None
+        Windows per forward on a GPU.
+    workers : int or None
+        Threads; all cores when None.
+    activation : str
+        ``"softmax"``, or ``"none"`` to get the logits.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        device: torch.device,
+        *,
+        precision: Precision = "float32",
+        batch: int | None = None,
+        workers: int | None = None,
+        activation: Activation = "softmax",
+    ) -> None:
+        self.device = device
+        self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        self.batch = 1 if device.type == "cpu" else (batch or _GPU_BATCH)
+        self.workers = workers or os.cpu_count() or 1
+        self._activation = activation
+        self._network = fold_batch_norm(network.eval()).to(device=device, dtype=self.dtype)
+        lay_out(self._network)
+        self._threads = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(
+            self.workers, "ziggurat", initializer=torch.set_num_threads, initargs=(1,)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the threads; windows that have not begun are dropped."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(self._threads)  # the pool lowered it for threads to come
+
+    def map(
+        self, tasks: Iterable[Task], load: "Load[Task]", save: "Save[Task, Result]"
+    ) -> Iterator[Result]:
+        """Compute tasks in order, with a bounded number in flight.
+
+        Parameters
+        ----------
+        tasks : iterable
+            What to compute.
+        load : callable
+            Task -> normalised window (C, (Z), Y, X).
+        save : callable
+            Task and probabilities (classes, (Z), Y, X) -> result.
+        """
+        if self.device.type == "cpu":
+            return self._ahead(tasks, lambda t: save(t, self.compute(load(t)[np.newaxis])[0]))
+        return self._batched(tasks, load, save)
+
+    @torch.inference_mode()
+    def compute(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute probabilities of a batch (N, C, (Z), Y, X) at once."""
+        x = torch.from_numpy(windows).to(self.device).to(self.dtype)
+        logits = self._network(channels_last(x)).float()
+        if self._activation == "softmax":
+            logits = logits.softmax(dim=1)
+        result: NDArray[np.float32] = logits.cpu().numpy()
+        return result
+
+    def _batched(
+        self, tasks: Iterable[Task], load: "Load[Task]", save: "Save[Task, Result]"
+    ) -> Iterator[Result]:
+        """Threads read ahead, this thread computes batches of one shape."""
+        loaded = self._ahead(tasks, lambda t: (t, load(t)))
+        while group := list(itertools.islice(loaded, self.batch)):
+            windows = [window for _, window in group]
+            windows += [windows[-1]] * (self.batch - len(windows))
+            probabilities = self.compute(np.stack(windows))
+            for (task, _), result in zip(group, probabilities, strict=False):
+                yield save(task, result)
+
+    def _ahead(self, tasks: Iterable[Any], work: Callable[[Any], Any]) -> Iterator[Any]:
+        """Run work in the pool, keep the order, stay a few tasks ahead of who consumes."""
+        waiting: deque[Future[Any]] = deque()
+        most = self.workers + max(1, self.batch)
+        try:
+            for task in tasks:
+                waiting.append(self._pool.submit(work, task))
+                if len(waiting) > most:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,29 @@
+"""Networks: a window of the image -> logits. Composed: encoder -> neck -> head.
+
+Importing this package loads no torch; the modules that need it load it.
+"""
+
+from napari_ziggurat.networks.checkpoint import Model, ModelSpec, load_model, read_spec, save_model
+from napari_ziggurat.networks.config import NetworkConfig, Topology
+from napari_ziggurat.networks.intensity import Intensity
+from napari_ziggurat.networks.registry import (
+    configure_network,
+    create_network,
+    list_networks,
+    register_network,
+)
+
+__all__ = [
+    "Intensity",
+    "Model",
+    "ModelSpec",
+    "NetworkConfig",
+    "Topology",
+    "configure_network",
+    "create_network",
+    "list_networks",
+    "load_model",
+    "read_spec",
+    "register_network",
+    "save_model",
+]

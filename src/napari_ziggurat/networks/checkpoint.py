@@ -1,0 +1,205 @@
+"""Checkpoint: a folder with ``model.json`` and ``weights.safetensors``; everything to run again.
+
+Loading is strict and never unpickles: a model file from a stranger cannot run code.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_ziggurat.classes import LabelClass
+from napari_ziggurat.errors import InputError, MissingError
+from napari_ziggurat.networks.config import NetworkConfig
+from napari_ziggurat.networks.intensity import Intensity
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_ziggurat.networks.network import SegmentationNetwork
+
+__all__ = ["SCHEMA_VERSION", "Model", "ModelSpec", "load_model", "read_spec", "save_model"]
+
+SCHEMA_VERSION = 1
+_SPEC, _WEIGHTS = "model.json", "weights.safetensors"
+_RETRAIN = "Train it again, or take the folder that was saved with these weights."
+
+
+class ModelSpec(BaseModel):
+    """What a model knows of itself.
+
+    Attributes
+    ----------
+    network : NetworkConfig
+        The network; its output channels are ``classes``, in order.
+    task : str
+        ``"semantic"``, or ``"foreground"`` (every non-zero label was class 1).
+    classes : tuple of LabelClass
+        Value 0 is the background.
+    channels : tuple of str
+        Names of the image channels, in order.
+    axes : str
+        Spatial axes of the images it was trained on, ``"zyx"`` or ``"yx"``.
+    spacing, unit
+        Voxel size it was trained at, per axis of ``axes``; unit None means not stated.
+    intensity : Intensity
+        Grey-value statistics of the training data.
+    window, rim : tuple of int
+        Shape of inference windows and the context around their cells, per axis of ``axes``.
+    training : mapping
+        Summary of the training: steps, seconds, loss, scores, settings.
+    versions : mapping
+        Packages that it was made with.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = SCHEMA_VERSION
+    network: NetworkConfig
+    task: Literal["semantic", "foreground"]
+    classes: tuple[LabelClass, ...]
+    channels: tuple[str, ...]
+    axes: Literal["yx", "zyx"]
+    spacing: tuple[float, ...]
+    unit: str | None
+    intensity: Intensity
+    window: tuple[int, ...]
+    rim: tuple[int, ...]
+    training: Mapping[str, Any] = Field(default_factory=dict)
+    versions: Mapping[str, str] = Field(default_factory=dict)
+
+    @property
+    def dims(self) -> int:
+        """Spatial axes of the network: 2 for a slice-wise model, also on volumes."""
+        return self.network.topology.dims
+
+    @property
+    def stride(self) -> tuple[int, ...]:
+        """Total stride of the network per axis of ``axes``; 1 along axes it does not see."""
+        missing = len(self.axes) - self.dims
+        return (1,) * missing + self.network.topology.total_stride
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its parameters and what it knows of itself."""
+
+    spec: ModelSpec
+    network: "SegmentationNetwork"
+
+
+def save_model(model: Model, folder: Path) -> None:
+    """Write a model; both files appear under their names only when they are whole."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {k: v.detach().cpu().contiguous() for k, v in model.network.state_dict().items()}
+    weights, spec = folder / f".{_WEIGHTS}.part", folder / f".{_SPEC}.part"
+    save_file(state, weights)
+    spec.write_text(model.spec.model_dump_json(indent=2), encoding="utf-8")
+    weights.replace(folder / _WEIGHTS)
+    spec.replace(folder / _SPEC)
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """Read what a model knows of itself, without its weights and without torch.
+
+    Raises
+    ------
+    MissingError
+        There is no such folder, or no ``model.json`` in it.
+    InputError
+        It is a pickle, of a newer schema, or does not fit the schema.
+    """
+    folder = Path(folder)
+    _refuse_pickle(folder)
+    path = folder / _SPEC
+    if not path.is_file():
+        raise MissingError(
+            f"'{folder}' is not a model: a model is a folder that holds {_SPEC} and {_WEIGHTS}."
+        )
+    return _parse_spec(path)
+
+
+def load_model(folder: Path) -> Model:
+    """Load a model in evaluation mode on the CPU.
+
+    Raises
+    ------
+    MissingError, InputError
+        As `read_spec`; also when weights are missing or do not fit, naming every key.
+    """
+    from napari_ziggurat.networks.registry import create_network
+
+    folder = Path(folder)
+    spec = read_spec(folder)
+    network = create_network(spec.network)
+    state = _read_weights(folder / _WEIGHTS)
+    _check_weights(network.state_dict(), state, folder)
+    network.load_state_dict(state, strict=True)
+    return Model(spec, network.eval())
+
+
+def _parse_spec(path: Path) -> ModelSpec:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content.get("schema_version") if isinstance(content, dict) else None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"'{path}' is not readable as JSON ({error}). {_RETRAIN}") from None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise InputError(
+            f"'{path}' has schema version {version}; this version of napari-ziggurat reads up to "
+            f"{SCHEMA_VERSION}. Update it with: pip install -U napari-ziggurat."
+        )
+    try:
+        return ModelSpec.model_validate(content)
+    except ValidationError as error:
+        what = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InputError(f"'{path}' does not describe a model ({what}). {_RETRAIN}") from None
+
+
+def _refuse_pickle(path: Path) -> None:
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head[:1] == b"\x80" or head == b"PK\x03\x04":
+        raise InputError(
+            f"'{path}' is a pickle (a file saved by torch.save, for example). Loading one can run "
+            "any code it holds, so it is refused. Give a model folder made by 'ziggurat train'."
+        )
+
+
+def _read_weights(path: Path) -> "dict[str, torch.Tensor]":
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise MissingError(f"The weights '{path}' are missing. {_RETRAIN}")
+    _refuse_pickle(path)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(
+            f"'{path}' is not a whole safetensors file ({error}). {_RETRAIN}"
+        ) from None
+
+
+def _check_weights(
+    wanted: "Mapping[str, torch.Tensor]", given: "Mapping[str, torch.Tensor]", folder: Path
+) -> None:
+    """Refuse weights that do not fit, and name every key that differs."""
+    wrong = [f"missing {key}" for key in wanted if key not in given]
+    wrong += [f"unexpected {key}" for key in given if key not in wanted]
+    wrong += [
+        f"{key} has shape {tuple(given[key].shape)} where the network has {tuple(value.shape)}"
+        for key, value in wanted.items()
+        if key in given and given[key].shape != value.shape
+    ]
+    if wrong:
+        raise InputError(
+            f"The weights in '{folder}' do not fit its network: {'; '.join(wrong)}. {_RETRAIN}"
+        )

@@ -1,0 +1,144 @@
+"""Presets: networks by name. A new one is one decorated function.
+
+Other packages register theirs under the entry point group ``napari_ziggurat.networks``.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from napari_ziggurat.errors import InputError
+from napari_ziggurat.networks.config import (
+    NetworkConfig,
+    PlainEncoderConfig,
+    ResidualEncoderConfig,
+    Topology,
+)
+
+if TYPE_CHECKING:
+    from napari_ziggurat.networks.network import SegmentationNetwork
+
+__all__ = [
+    "NetworkInfo",
+    "configure_network",
+    "create_network",
+    "list_networks",
+    "register_network",
+]
+
+Preset = Callable[[Topology], NetworkConfig]
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """What `list_networks` tells of a preset; ``parameters`` for the 2D reference pyramid."""
+
+    name: str
+    paper: str
+    summary: str
+    parameters: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the fields as JSON can hold them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    build: Preset
+    paper: str
+    summary: str
+
+
+_PRESETS: dict[str, _Entry] = {}
+
+_REFERENCE = Topology(
+    dims=2,
+    in_channels=1,
+    out_channels=2,
+    features=(32, 64, 128, 256, 512),
+    strides=((1, 1), *((2, 2),) * 4),
+    kernels=((3, 3),) * 5,
+)
+
+
+def register_network(name: str, *, paper: str, summary: str) -> Callable[[Preset], Preset]:
+    """Decorate a function ``Topology -> NetworkConfig`` to make it a preset of ``--network``.
+
+    Raises
+    ------
+    InputError
+        The name is taken.
+    """
+
+    def register(build: Preset) -> Preset:
+        if name in _PRESETS:
+            raise InputError(f"A network named '{name}' is registered already; choose another.")
+        _PRESETS[name] = _Entry(build, paper, summary)
+        return build
+
+    return register
+
+
+def configure_network(name: str, topology: Topology) -> NetworkConfig:
+    """Give the config of a preset for a pyramid.
+
+    Raises
+    ------
+    InputError
+        There is no such preset; the message lists those there are.
+    """
+    presets = _all_presets()
+    if name not in presets:
+        raise InputError(
+            f"There is no network named '{name}'. Choose one of: {', '.join(sorted(presets))}."
+        )
+    return presets[name].build(topology)
+
+
+def create_network(config: NetworkConfig) -> "SegmentationNetwork":
+    """Build a network with fresh parameters."""
+    from napari_ziggurat.networks.network import SegmentationNetwork
+
+    return SegmentationNetwork(config)
+
+
+def list_networks() -> list[NetworkInfo]:
+    """Describe all presets, those of other packages included."""
+    return [
+        NetworkInfo(name, entry.paper, entry.summary, _count(entry.build(_REFERENCE)))
+        for name, entry in sorted(_all_presets().items())
+    ]
+
+
+def _all_presets() -> dict[str, _Entry]:
+    for point in entry_points(group="napari_ziggurat.networks"):
+        point.load()  # importing it runs the decorator
+    return _PRESETS
+
+
+def _count(config: NetworkConfig) -> int:
+    import torch
+
+    with torch.device("meta"):  # counts without memory
+        network = create_network(config)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@register_network(
+    "unet",
+    paper="Ronneberger 2015, arXiv 1505.04597",
+    summary="two plain convolutions per level; small and fast",
+)
+def _unet(topology: Topology) -> NetworkConfig:
+    return NetworkConfig(name="unet", topology=topology, encoder=PlainEncoderConfig())
+
+
+@register_network(
+    "residual_unet",
+    paper="Isensee 2024, arXiv 2404.09556",
+    summary="residual encoder, deep supervision; the default",
+)
+def _residual_unet(topology: Topology) -> NetworkConfig:
+    return NetworkConfig(name="residual_unet", topology=topology, encoder=ResidualEncoderConfig())

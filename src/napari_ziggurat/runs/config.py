@@ -1,0 +1,300 @@
+"""Configurations: everything that can be said about a run, once.
+
+The command line, the YAML files, the forms and the record in the output are made from these models.
+"""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from napari_ziggurat.errors import InputError
+from napari_ziggurat.runs.settings import Settings, setting
+from napari_ziggurat.runs.values import (
+    AxesText,
+    BoxText,
+    Count,
+    DeviceText,
+    Dims,
+    Finite,
+    Level,
+    MemoryText,
+    OmeZarrVersion,
+    PatchShape,
+    Paths,
+    Positive,
+    Seed,
+    SpacingValues,
+    Task,
+    parse_bytes,
+)
+
+__all__ = [
+    "DEFAULT_MINUTES",
+    "DemoConfig",
+    "EvaluateConfig",
+    "InfoConfig",
+    "SegmentConfig",
+    "TrainConfig",
+]
+
+DEFAULT_MINUTES = 10.0
+
+_IMAGE = "Where the file is silent"
+_NETWORK = "Network and training, chosen from the data unless given"
+_MACHINE = "Machine"
+
+
+_DeviceSetting = Annotated[
+    DeviceText,
+    setting("auto, cpu, cuda, cuda:1 or mps; auto takes a GPU where there is one.", panel=_MACHINE),
+]
+_OverwriteSetting = Annotated[bool, setting("Replace what is already at --out.", once=True)]
+_NanSetting = Annotated[
+    Finite | None,
+    setting("Read this value where a voxel is NaN or infinite.", metavar="VALUE", panel=_IMAGE),
+]
+_BatchSetting = Annotated[
+    Count | None,
+    setting("Windows or patches that are computed together.", metavar="N", panel=_MACHINE),
+]
+_MemorySetting = Annotated[
+    MemoryText | None,
+    setting("Memory that may be used, such as 8GB.", metavar="SIZE", panel=_MACHINE),
+]
+_AxesSetting = Annotated[
+    AxesText | None,
+    setting("Axes of the stored array, such as zyx or czyx.", metavar="AXES", panel=_IMAGE),
+]
+
+
+class _SourceSettings(Settings):
+    """What a person can say about an image where its file is silent."""
+
+    axes: _AxesSetting = None
+    spacing: Annotated[
+        SpacingValues | None,
+        setting(
+            "Voxel size per spatial axis, such as 0.05,0.0046,0.0046.",
+            metavar="Z,Y,X",
+            panel=_IMAGE,
+        ),
+    ] = None
+    unit: Annotated[
+        str | None, setting("Unit of the spacing, such as um.", metavar="UNIT", panel=_IMAGE)
+    ] = None
+
+
+class InfoConfig(_SourceSettings):
+    """What ``ziggurat info`` shows."""
+
+    image: Annotated[Path, setting("Image file, OME-Zarr or folder of images.", positional=True)]
+
+
+class TrainConfig(_SourceSettings):
+    """What ``ziggurat train`` does.
+
+    Either dense ``labels`` or a sparse ``annotation`` belong to each image. Training ends after
+    ``minutes`` of wall time, validation included, or after ``steps``.
+    """
+
+    alternatives: ClassVar = (("minutes", "steps"), ("labels", "annotation"))
+
+    image: Annotated[
+        Paths,
+        Field(min_length=1),
+        setting("Image file, OME-Zarr or folder; may be said again."),
+    ]
+    labels: Annotated[
+        Paths,
+        setting("Labels of every voxel of the image; 0 is background."),
+    ] = ()
+    annotation: Annotated[
+        Paths,
+        setting("Labels of some voxels: 0 unlabelled, 1 to 254 a class, 255 background."),
+    ] = ()
+    out: Annotated[Path, setting("Folder that the model is written to.")]
+    task: Annotated[
+        Task,
+        setting("semantic: classes as labelled; foreground: every label is class 1."),
+    ] = "semantic"
+    level: Annotated[
+        Level | None,
+        setting("Resolution level to train on; 0 is the finest.", metavar="N"),
+    ] = None
+    val_image: Annotated[Paths, setting("Image to validate on; may be said again.")] = ()
+    val_labels: Annotated[Paths, setting("Labels of --val-image.")] = ()
+    overwrite: _OverwriteSetting = False
+    minutes: Annotated[
+        Positive | None,
+        setting(
+            f"Wall time of training; {DEFAULT_MINUTES:g} unless --steps is given.", metavar="M"
+        ),
+    ] = None
+    steps: Annotated[
+        Count | None,
+        setting("Number of training steps; a seeded run repeats bit for bit.", metavar="N"),
+    ] = None
+    seed: Annotated[Seed, setting("Seed of everything random.", metavar="S")] = 0
+    from_model: Annotated[
+        Path | None,
+        setting(
+            "Model to go on from instead of a fresh network.", option="--from", metavar="MODEL"
+        ),
+    ] = None
+    network: Annotated[
+        str, setting("Architecture; 'ziggurat networks' lists them.", panel=_NETWORK)
+    ] = "residual_unet"
+    dims: Annotated[
+        Dims | None,
+        setting("Network over slices or over volumes.", panel=_NETWORK),
+    ] = None
+    patch: Annotated[
+        PatchShape | None,
+        setting("Shape of a training patch, such as 32,128,128.", metavar="Z,Y,X", panel=_NETWORK),
+    ] = None
+    depth: Annotated[
+        Count | None, setting("Number of resolutions in the network.", metavar="N", panel=_NETWORK)
+    ] = None
+    features: Annotated[
+        Count | None, setting("Features at the finest resolution.", metavar="N", panel=_NETWORK)
+    ] = None
+    learning_rate: Annotated[
+        Positive | None, setting("Learning rate at the start.", metavar="RATE", panel=_NETWORK)
+    ] = None
+    nan_as: _NanSetting = None
+    device: _DeviceSetting = "auto"
+    batch: _BatchSetting = None
+    memory: _MemorySetting = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_minutes(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("minutes") is values.get("steps") is None:
+            return {**values, "minutes": DEFAULT_MINUTES}
+        return values
+
+    @model_validator(mode="after")
+    def _check_length(self) -> Self:
+        if self.minutes is not None and self.steps is not None:
+            raise InputError("Training ends after --minutes or after --steps; give one of them.")
+        return self
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
+        if bool(self.labels) == bool(self.annotation):
+            given = "both" if self.labels else "neither"
+            raise InputError(
+                f"Give either --labels (every voxel) or --annotation (some voxels); got {given}."
+            )
+        _check_pairs("--labels" if self.labels else "--annotation", self.image, self.truth)
+        return self
+
+    @model_validator(mode="after")
+    def _check_validation(self) -> Self:
+        _check_pairs("--val-labels", self.val_image, self.val_labels, image="--val-image")
+        return self
+
+    @property
+    def truth(self) -> tuple[Path, ...]:
+        """Labels or annotation, one for each image."""
+        return self.labels or self.annotation
+
+    @property
+    def sparse(self) -> bool:
+        """Only some voxels are labelled."""
+        return bool(self.annotation)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory that may be used, in bytes."""
+        return None if self.memory is None else parse_bytes(self.memory)
+
+
+class SegmentConfig(_SourceSettings):
+    """What ``ziggurat segment`` does: one image to one output, a folder to a folder."""
+
+    image: Annotated[Path, setting("Image file, OME-Zarr or folder of images.", positional=True)]
+    model: Annotated[Path, setting("Folder of the model.")]
+    out: Annotated[
+        Path,
+        setting(
+            "Output: .ome.zarr, IMAGE.ome.zarr/labels/NAME, .tif, .nii.gz or .png; "
+            "a folder for a folder.",
+        ),
+    ]
+    level: Annotated[
+        Level | None,
+        setting("Resolution level; chosen by the model's spacing unless given.", metavar="N"),
+    ] = None
+    box: Annotated[
+        BoxText | None,
+        setting(
+            "Segment only these voxels of the level, such as 0:16,100:612,0:512.",
+            metavar="START:STOP,...",
+        ),
+    ] = None
+    probabilities: Annotated[bool, setting("Write the probability of each class as well.")] = False
+    dry_run: Annotated[bool, setting("Print what would be done, and stop.", once=True)] = False
+    overwrite: _OverwriteSetting = False
+    version: Annotated[
+        OmeZarrVersion,
+        setting("Version of the OME-Zarr that is written.", option="--ome-zarr-version"),
+    ] = "0.5"
+    nan_as: _NanSetting = None
+    device: _DeviceSetting = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        setting("auto takes bfloat16 where the device computes it.", panel=_MACHINE),
+    ] = "auto"
+    batch: _BatchSetting = None
+    memory: _MemorySetting = None
+    workers: Annotated[
+        Count | None,
+        setting("Threads that read and write beside the network.", metavar="N", panel=_MACHINE),
+    ] = None
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory that may be used, in bytes."""
+        return None if self.memory is None else parse_bytes(self.memory)
+
+
+class EvaluateConfig(Settings):
+    """What ``ziggurat evaluate`` compares: two files, or two folders matched by stem."""
+
+    prediction: Annotated[Path, setting("Predicted labels: a file or a folder.", positional=True)]
+    labels: Annotated[Path, setting("True labels: a file or a folder.", positional=True)]
+    mask: Annotated[
+        Path | None,
+        setting("Compare only where this is not 0: a file or a folder.", metavar="PATH"),
+    ] = None
+    task: Annotated[
+        Task | None,
+        setting(
+            "foreground: every label is class 1; taken from the prediction's record unless given."
+        ),
+    ] = None
+    axes: _AxesSetting = None
+
+
+class DemoConfig(Settings):
+    """What ``ziggurat demo`` makes."""
+
+    out: Annotated[Path, setting("Folder for everything that the demo writes.")] = Path(
+        "ziggurat-demo"
+    )
+    minutes: Annotated[Positive, setting("Wall time of training.", metavar="M")] = 1.5
+    seed: Annotated[Seed, setting("Seed of everything random.", metavar="S")] = 0
+    device: _DeviceSetting = "auto"
+    overwrite: _OverwriteSetting = False
+
+
+def _check_pairs(
+    option: str, images: tuple[Path, ...], truth: tuple[Path, ...], image: str = "--image"
+) -> None:
+    if len(images) != len(truth):
+        raise InputError(
+            f"Each {image} needs its {option}, in the same order; got {len(images)} and "
+            f"{len(truth)}."
+        )

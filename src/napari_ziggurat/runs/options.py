@@ -1,0 +1,40 @@
+"""Options of a segmentation, as functions need them: without the paths a person types."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from napari_ziggurat.runs.config import SegmentConfig
+
+__all__ = ["SegmentOptions"]
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """How to segment; the same words as in `SegmentConfig`, with memory in bytes."""
+
+    level: int | None = None
+    box: str | None = None
+    probabilities: bool = False
+    overwrite: bool = False
+    version: Literal["0.4", "0.5"] = "0.5"
+    device: str = "auto"
+    precision: str = "auto"
+    batch: int | None = None
+    memory: int | None = None
+    workers: int | None = None
+
+    @classmethod
+    def from_config(cls, config: SegmentConfig) -> "SegmentOptions":
+        """Take what a config says."""
+        return cls(
+            level=config.level,
+            box=config.box,
+            probabilities=config.probabilities,
+            overwrite=config.overwrite,
+            version=config.version,
+            device=config.device,
+            precision=config.precision,
+            batch=config.batch,
+            memory=config.memory_bytes,
+            workers=config.workers,
+        )

@@ -1,0 +1,117 @@
+"""Session: a model loaded on a device, ready for one image after the other."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from napari_ziggurat.geometry import Box
+from napari_ziggurat.images import Image
+from napari_ziggurat.images.statistics import sample_values
+from napari_ziggurat.inference.block import Piece, WindowReader, predict_block
+from napari_ziggurat.inference.predictor import Predictor, resolve_precision
+from napari_ziggurat.networks import Intensity, Model
+from napari_ziggurat.networks.device import resolve_device
+from napari_ziggurat.runs.journal import Fingerprint
+from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan import SegmentPlan, plan_segmentation
+
+__all__ = ["Session"]
+
+
+class Session:
+    """A model on a device with its threads; a context manager that ends them.
+
+    Parameters
+    ----------
+    model : Model
+        Its network is used up: norms are folded, parameters moved.
+    options : SegmentOptions
+        Device, precision, workers and what to segment.
+    """
+
+    def __init__(self, model: Model, options: SegmentOptions) -> None:
+        self.spec = model.spec
+        self.options = options
+        self._digest = _digest(model)
+        device = resolve_device(options.device)
+        self.precision = resolve_precision(options.precision, device)
+        self.predictor = Predictor(
+            model.network,
+            device,
+            precision=self.precision,
+            batch=options.batch,
+            workers=options.workers,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.predictor.close()
+
+    def plan(self, image: Image) -> SegmentPlan:
+        """Decide level, windows and blocks for an image."""
+        at_once = max(self.predictor.batch, self.predictor.workers)
+        if self.predictor.device.type != "cpu":
+            at_once = self.predictor.batch
+        where = (str(self.predictor.device), self.precision, at_once)
+        return plan_segmentation(image, self.spec, self.options, where)
+
+    def intensity(self, image: Image, level: int, time: int) -> Intensity:
+        """Give the normalisation for a time point: the model's, or of the image itself."""
+        if self.spec.intensity.scope == "dataset":
+            return self.spec.intensity
+        return Intensity.from_values(sample_values(image, level, time), scope="image")
+
+    def predict(
+        self, plan: SegmentPlan, box: Box, intensity: Intensity, time: int
+    ) -> Iterator[Piece]:
+        """Give probabilities of a box, cell by cell."""
+        reader = WindowReader(
+            read=lambda where: plan.image.read(plan.level, where, time),
+            normalise=intensity.apply,
+            flat=self.spec.dims < len(self.spec.axes),
+        )
+        return predict_block(box, plan.lattice, reader, self.predictor)
+
+    def fingerprint(self, plan: SegmentPlan) -> Fingerprint:
+        """Give everything that decides the result."""
+        image, lattice = plan.image, plan.lattice
+        probe = hashlib.sha256(sample_values(image, plan.level).tobytes())
+        return Fingerprint(
+            {
+                "model": self._digest,
+                "input": {
+                    "axes": str(image.axes),
+                    "shape": list(image.levels[plan.level].shape),
+                    "dtype": str(image.dtype),
+                    "content": probe.hexdigest(),
+                },
+                "level": plan.level,
+                "box": str(plan.region),
+                "windows": [list(lattice.window), list(lattice.rim), list(lattice.stride)],
+                "precision": plan.precision,
+                "device": self.predictor.device.type,
+                "probabilities": plan.probabilities,
+                "OME-Zarr version": plan.version,
+                "NaN replaced by": image.nan_as,
+            }
+        )
+
+
+def _digest(model: Model) -> str:
+    """SHA-256 of the parameters and of what is done with them."""
+    digest = hashlib.sha256()
+    decides = {"network", "classes", "intensity", "window", "rim", "spacing", "unit"}
+    digest.update(json.dumps(model.spec.model_dump(include=decides), sort_keys=True).encode())
+    for name, value in sorted(model.network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

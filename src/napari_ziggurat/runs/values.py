@@ -1,0 +1,122 @@
+"""Values: the types of the settings, each with the check of what a person types."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from napari_ziggurat.errors import InputError
+from napari_ziggurat.geometry import Axes, Box, Spacing
+
+__all__ = [
+    "AxesText",
+    "BoxText",
+    "Count",
+    "DeviceText",
+    "Dims",
+    "Finite",
+    "Level",
+    "MemoryText",
+    "OmeZarrVersion",
+    "PatchShape",
+    "Paths",
+    "Positive",
+    "Seed",
+    "SpacingValues",
+    "Task",
+    "parse_bytes",
+]
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_BINARY_UNITS = {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+
+def parse_bytes(text: str) -> int:
+    """Read an amount of memory such as ``"8GB"``, ``"512 MB"`` or ``"2GiB"``.
+
+    Raises
+    ------
+    InputError
+        It is not a positive number followed by a unit.
+    """
+    compact = text.replace(" ", "").upper()
+    number = compact.rstrip("KMGTIB")
+    unit = compact[len(number) :] or "B"
+    try:
+        amount = int(float(number) * (_UNITS | _BINARY_UNITS)[unit])
+    except (ValueError, KeyError, OverflowError):
+        amount = 0
+    if amount < 1:
+        raise InputError(f"Memory is a number with a unit, such as 8GB or 512MB; got '{text}'.")
+    return amount
+
+
+def _split(value: object) -> object:
+    """Let a list be typed with commas, or as its one element."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")]
+    return [value] if isinstance(value, int | float) else value
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str | Path) else value
+
+
+def _check_axes(value: str) -> str:
+    return Axes(value).names
+
+
+def _check_spacing(value: tuple[float, ...]) -> tuple[float, ...]:
+    if len(value) not in (2, 3):
+        raise InputError(
+            f"Spacing has one value per spatial axis, 2 or 3; got {len(value)}. "
+            "Say for example --spacing 0.05,0.0046,0.0046 --unit um."
+        )
+    return Spacing(value).values
+
+
+def _whole_number(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _check_patch(value: tuple[int, ...]) -> tuple[int, ...]:
+    if len(value) not in (2, 3):
+        raise InputError(f"A patch has 2 or 3 sizes, such as 32,128,128; got {len(value)}.")
+    return value
+
+
+def _check_box(value: str) -> str:
+    return str(Box.parse(value))
+
+
+def _check_memory(value: str) -> str:
+    parse_bytes(value)
+    return value
+
+
+def _check_device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+        raise InputError(
+            f"There is no device '{value}'; there are auto, cpu, cuda (or cuda:1, ...) and mps."
+        )
+    return value
+
+
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_one_or_many)]
+_Numbers = Annotated[tuple[float, ...], BeforeValidator(_split)]
+_Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_split)]
+Dims = Annotated[Literal[2, 3], BeforeValidator(_whole_number)]
+OmeZarrVersion = Annotated[Literal["0.5", "0.4"], BeforeValidator(str)]  # YAML reads a number
+AxesText = Annotated[str, AfterValidator(_check_axes)]
+SpacingValues = Annotated[_Numbers, AfterValidator(_check_spacing)]
+PatchShape = Annotated[_Sizes, AfterValidator(_check_patch)]
+BoxText = Annotated[str, AfterValidator(_check_box)]
+MemoryText = Annotated[str, AfterValidator(_check_memory)]
+DeviceText = Annotated[str, AfterValidator(_check_device)]
+Task = Literal["semantic", "foreground"]
+Level = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -1,0 +1,1 @@
+"""One batch: image and labels -> better parameters."""

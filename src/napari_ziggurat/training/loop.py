@@ -1,0 +1,262 @@
+"""Loop: patches in, better parameters out, as a generator."""
+
+import copy
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from napari_ziggurat.networks.device import bfloat16_pays, channels_last, lay_out
+from napari_ziggurat.networks.norms import reestimate_statistics
+from napari_ziggurat.training.augment import Augmentation
+from napari_ziggurat.training.losses import deep_supervision_loss
+from napari_ziggurat.training.sampling import Sampler
+from napari_ziggurat.training.state import TrainingState
+
+__all__ = ["Budget", "Recipe", "Safe", "Step", "Trainee", "fit", "make_batch"]
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+_REESTIMATE_BATCHES = 32
+_UNSEEN = 2**31  # number of the first batch that training never reaches
+_SAVE_EVERY = 60.0
+_KEPT_DECAY = 0.999
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: a number of steps, or seconds of wall time. One of the two is set."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+    def used(self, step: int, elapsed: float) -> float:
+        """Part of the budget that is used, 0 to 1."""
+        if self.steps is not None:
+            return min(1.0, step / self.steps)
+        return min(1.0, elapsed / max(1e-9, self.seconds or 0))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes
+    ----------
+    batch : int
+        Patches per step.
+    flat : bool
+        Patches are one section thick and the network is 2D: the axis is dropped.
+    learning_rate, weight_decay, clip : float
+        AdamW, with warm-up and a cosine to zero; the gradient's norm is clipped.
+    seed : int
+        Decides every random choice.
+    """
+
+    batch: int
+    flat: bool
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    clip: float = 12.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step that is done: its number, its loss, the part of the budget used."""
+
+    number: int
+    loss: float
+    used: float
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """What is trained, with what, and where.
+
+    Attributes
+    ----------
+    network : Module
+        Changed in place.
+    sampler, augmentation : Sampler, Augmentation
+        Where patches come from.
+    recipe : Recipe
+    device : torch.device
+    """
+
+    network: nn.Module
+    sampler: Sampler
+    augmentation: Augmentation
+    recipe: Recipe
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Safe:
+    """Where an unfinished training is kept, and the settings that it belongs to."""
+
+    path: Path
+    settings: Mapping[str, Any]
+
+
+def fit(trainee: Trainee, budget: Budget, safe: Safe | None = None) -> Iterator[Step]:
+    """Train a network in place; what it holds at the end are the averaged parameters.
+
+    With a `Safe`, the training is saved every minute and when it is interrupted, and goes on from
+    there the next time.
+    """
+    state = _begin(trainee)
+    if safe is not None and safe.path.is_file():
+        state.load(safe.path)
+    started = saved = time.monotonic()
+    before, threads = state.elapsed, torch.get_num_threads()
+    make = partial(make_batch, trainee.sampler, trainee.augmentation, trainee.recipe)
+    batches = _Prefetch(make, state.number)
+    try:
+        while (used := budget.used(state.number, state.elapsed)) < 1:
+            _set_rate(state.optimiser, trainee.recipe.learning_rate, state.number, used)
+            loss = _step(trainee, batches.next(), state.optimiser)
+            state.kept.update_parameters(trainee.network)
+            state.number += 1
+            state.elapsed = before + time.monotonic() - started
+            yield Step(state.number, loss, budget.used(state.number, state.elapsed))
+            if safe is not None and time.monotonic() - saved > _SAVE_EVERY:
+                state.save(safe.path, safe.settings)
+                saved = time.monotonic()
+    except BaseException:  # Ctrl-C and closing too: nothing of the training may be lost
+        if safe is not None and state.number:
+            state.save(safe.path, safe.settings)
+        raise
+    finally:
+        batches.stop()
+        torch.set_num_threads(threads)  # the thread that makes batches lowered it
+    _keep(trainee.network, state.kept)
+    _reestimate(trainee)
+
+
+def make_batch(
+    sampler: Sampler, augmentation: Augmentation | None, recipe: Recipe, number: int
+) -> Batch:
+    """Make the batch of a step; it depends on the seed and the number alone."""
+    rng = np.random.default_rng((recipe.seed, number))
+    images, targets = [], []
+    for _ in range(recipe.batch):
+        image, target = sampler.draw(rng)
+        if recipe.flat:
+            image, target = image[:, 0], target[0]
+        if augmentation is not None:
+            image, target = augmentation(image, target, int(rng.integers(2**31)))
+        images.append(np.ascontiguousarray(image))
+        targets.append(np.ascontiguousarray(target))
+    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(targets))
+
+
+def _begin(trainee: Trainee) -> TrainingState:
+    network = trainee.network
+    lay_out(network.to(trainee.device).train())
+    kept = AveragedModel(network, multi_avg_fn=_warming_average)
+    recipe = trainee.recipe
+    optimiser = torch.optim.AdamW(
+        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    return TrainingState(network, kept, optimiser)
+
+
+def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer) -> float:
+    network, device = trainee.network, trainee.device
+    image, target = (part.to(device, non_blocking=True) for part in batch)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_pays(device)):
+        logits = network(channels_last(image))
+    loss = deep_supervision_loss(logits, target)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), trainee.recipe.clip)
+    optimiser.step()
+    return float(loss.detach())
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, used: float) -> None:
+    """Warm up over 50 steps, then follow a cosine to zero at the end of the budget."""
+    rate = peak * min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * used))
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def _warming_average(
+    kept: Sequence[torch.Tensor], new: Sequence[torch.Tensor], updates: torch.Tensor | int
+) -> None:
+    """Exponential average whose memory grows with the training, so that it holds no start."""
+    n = int(updates)
+    decay = min(_KEPT_DECAY, (1 + n) / (10 + n))
+    torch._foreach_lerp_(list(kept), list(new), 1 - decay)
+
+
+def _keep(network: nn.Module, kept: AveragedModel) -> None:
+    state = copy.deepcopy(kept.module.state_dict())
+    buffers = {name for name, _ in network.named_buffers()}
+    network.load_state_dict({k: v for k, v in state.items() if k not in buffers}, strict=False)
+
+
+def _reestimate(trainee: Trainee) -> None:
+    """Batch-norm statistics of the averaged parameters, on patches as inference meets them."""
+    network = trainee.network
+    images = (
+        make_batch(trainee.sampler, None, trainee.recipe, _UNSEEN + number)[0]
+        for number in range(_REESTIMATE_BATCHES)
+    )
+    reestimate_statistics(network, (channels_last(x.to(trainee.device)) for x in images))
+    network.eval()
+
+
+class _Prefetch:
+    """Makes the next batches in a thread while the network computes; in order, two ahead."""
+
+    def __init__(self, make: Callable[[int], Batch], first: int) -> None:
+        self._make = make
+        self._first = first
+        self._ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=2)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def next(self) -> Batch:
+        """Wait for the next batch; an error in the thread is raised here."""
+        item = self._ready.get()
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+        while not self._ready.empty():
+            self._ready.get_nowait()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        torch.set_num_threads(1)
+        number = self._first
+        try:
+            while not self._stopped.is_set():
+                self._put(self._make(number))
+                number += 1
+        except BaseException as error:
+            self._put(error)
+
+    def _put(self, item: Batch | BaseException) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return

@@ -1,0 +1,57 @@
+"""Losses over labelled voxels only, at every supervised depth.
+
+The target codes 0 = ignored, k = channel k - 1 of the logits.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from monai.losses import DiceLoss
+from monai.networks import one_hot
+from torch.nn import functional
+
+__all__ = ["deep_supervision_loss", "partial_loss"]
+
+_DICE = DiceLoss(softmax=False, batch=True, reduction="none", smooth_nr=1e-5, smooth_dr=1e-5)
+
+
+def deep_supervision_loss(logits: Sequence[torch.Tensor], target: torch.Tensor) -> torch.Tensor:
+    """Sum the partial loss over depths, weighted 1, 1/2, 1/4, ... divided by their sum.
+
+    Parameters
+    ----------
+    logits : sequence of (N, C, (Z), Y, X) tensors
+        Finest first, each on the grid of the target.
+    target : (N, (Z), Y, X) uint8 tensor
+        0 ignored, k for channel k - 1.
+    """
+    weights = [2.0**-k for k in range(len(logits))]
+    losses = [w * partial_loss(each, target) for w, each in zip(weights, logits, strict=True)]
+    return torch.stack(losses).sum() / sum(weights)
+
+
+def partial_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy plus Dice, both over the labelled voxels alone.
+
+    Dice counts only foreground classes that occur among them: an absent class would give a loss of
+    1 and no useful gradient. Where nothing is labelled, loss and gradient are 0.
+    """
+    logits = logits.float()
+    labelled = target > 0
+    if not labelled.any():
+        return logits.sum() * 0.0
+    entropy = functional.cross_entropy(logits, target.long() - 1, ignore_index=-1)
+    return entropy + _partial_dice(logits, target, labelled)
+
+
+def _partial_dice(
+    logits: torch.Tensor, target: torch.Tensor, labelled: torch.Tensor
+) -> torch.Tensor:
+    mask = labelled[:, None].float()
+    classes = logits.shape[1]
+    truth = one_hot((target.long() - 1).clamp_min(0)[:, None], classes) * mask
+    per_class = _DICE(logits.softmax(dim=1) * mask, truth).flatten()
+    present = truth.flatten(2).sum(dim=(0, 2)) > 0
+    if classes > 1:
+        present[0] = False  # the background is what is left over
+    return per_class[present].mean() if present.any() else logits.sum() * 0.0

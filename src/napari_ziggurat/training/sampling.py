@@ -1,0 +1,115 @@
+"""Sampling: which patches the network sees."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ziggurat.geometry import Box
+from napari_ziggurat.networks.intensity import Intensity
+from napari_ziggurat.training.volumes import LabelledVolume
+
+__all__ = ["LabelIndex", "Sampler"]
+
+
+@dataclass(frozen=True)
+class LabelIndex:
+    """Positions of labelled voxels over all volumes.
+
+    Attributes
+    ----------
+    positions : mapping of target value to (n, 1 + dims) array
+        Volume number and voxel.
+    shares : mapping of target value to float
+        Part of the labelled voxels that have this value.
+    """
+
+    positions: dict[int, NDArray[np.int64]]
+    shares: dict[int, float]
+
+    @classmethod
+    def from_volumes(
+        cls, found: Sequence[tuple[dict[int, NDArray[np.int64]], dict[int, int]]]
+    ) -> "LabelIndex":
+        """Join what `label_positions` found in each volume."""
+        values = sorted({value for positions, _ in found for value in positions})
+        joined = {
+            value: np.concatenate(
+                [
+                    np.insert(positions[value], 0, number, axis=1)
+                    for number, (positions, _) in enumerate(found)
+                    if value in positions
+                ]
+            )
+            for value in values
+        }
+        counts = {v: sum(c.get(v, 0) for _, c in found) for v in values}
+        total = sum(counts.values())
+        return cls(joined, {v: n / total for v, n in counts.items()})
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws patches: some anywhere, some around labelled voxels with all classes alike.
+
+    Attributes
+    ----------
+    volumes : sequence of LabelledVolume
+    intensities : sequence of Intensity
+        One for each volume.
+    index : LabelIndex
+    patch : tuple of int
+        Shape of a patch in the axes of the volumes.
+    balanced : float
+        Part of the patches that is centred on a class drawn with equal chances. The rest lies
+        anywhere where labels are dense, and around any labelled voxel where they are sparse.
+    """
+
+    volumes: Sequence[LabelledVolume]
+    intensities: Sequence[Intensity]
+    index: LabelIndex
+    patch: tuple[int, ...]
+    balanced: float = 0.5
+
+    def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Draw one patch: normalised image (C, (Z), Y, X), target ((Z), Y, X) with 0 ignored."""
+        number, start = self._place(rng)
+        volume = self.volumes[number]
+        wanted = Box(start, tuple(a + p for a, p in zip(start, self.patch, strict=True)))
+        box = wanted.intersect(Box.whole(volume.shape))
+        image, target = volume.read(box)
+        image = self.intensities[number].apply(image)
+        missing = [(0, p - n) for p, n in zip(self.patch, box.shape, strict=True)]
+        return (
+            np.pad(image, [(0, 0), *missing], mode="symmetric"),
+            np.pad(target, missing),  # padding is ignored by the loss
+        )
+
+    def _place(self, rng: np.random.Generator) -> tuple[int, tuple[int, ...]]:
+        if rng.random() < self.balanced:
+            value = rng.choice(sorted(self.index.positions))
+            return self._around(value, rng)
+        if self.volumes[0].code.dense:
+            return self._anywhere(rng)
+        values = sorted(self.index.shares)
+        value = rng.choice(values, p=[self.index.shares[v] for v in values])
+        return self._around(value, rng)
+
+    def _anywhere(self, rng: np.random.Generator) -> tuple[int, tuple[int, ...]]:
+        sizes = np.array([Box.whole(volume.shape).size for volume in self.volumes], float)
+        number = int(rng.choice(len(sizes), p=sizes / sizes.sum()))
+        return number, tuple(int(rng.integers(0, n + 1)) for n in self._room(number))
+
+    def _around(self, value: int, rng: np.random.Generator) -> tuple[int, tuple[int, ...]]:
+        rows = self.index.positions[int(value)]
+        number, *centre = rows[rng.integers(len(rows))].tolist()
+        # anywhere within the middle half, so that no class sits always in the centre
+        start = [c - int(rng.integers(p // 4, p - p // 4)) for c, p in
+                 zip(centre, self.patch, strict=True)]  # fmt: skip
+        room = self._room(number)
+        return number, tuple(min(max(0, a), r) for a, r in zip(start, room, strict=True))
+
+    def _room(self, number: int) -> list[int]:
+        shape = self.volumes[number].shape
+        return [max(0, n - p) for n, p in zip(shape, self.patch, strict=True)]

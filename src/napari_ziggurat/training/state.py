@@ -1,0 +1,86 @@
+"""State: an unfinished training on disk, so that the same command goes on where it stopped."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+__all__ = ["TrainingState"]
+
+
+@dataclass
+class TrainingState:
+    """Parameters, their average and the optimiser's moments, with what was done so far.
+
+    Attributes
+    ----------
+    network, kept, optimiser
+        The objects whose tensors are saved and restored.
+    number : int
+        Steps done.
+    elapsed : float
+        Seconds of training done.
+    """
+
+    network: nn.Module
+    kept: AveragedModel
+    optimiser: torch.optim.Optimizer
+    number: int = 0
+    elapsed: float = 0.0
+
+    def save(self, path: Path, settings: Mapping[str, Any]) -> None:
+        """Write everything to one file that appears when it is whole."""
+        facts = {"number": self.number, "elapsed": self.elapsed, "settings": dict(settings)}
+        part = path.with_suffix(".part")
+        tensors = {name: value.detach().cpu().contiguous() for name, value in self._tensors()}
+        save_file(tensors, part, {"facts": json.dumps(facts)})
+        part.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Take everything back from a file that `save` wrote with the same network."""
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads(file.metadata()["facts"])
+            self._make_moments()
+            with torch.no_grad():
+                for name, value in self._tensors():
+                    value.copy_(file.get_tensor(name))
+        self.number, self.elapsed = facts["number"], facts["elapsed"]
+
+    @staticmethod
+    def settings(path: Path) -> dict[str, Any]:
+        """Read the settings of the training that a file belongs to."""
+        with safe_open(path, framework="pt") as file:
+            found: dict[str, Any] = json.loads(file.metadata()["facts"])["settings"]
+        return found
+
+    def _tensors(self) -> list[tuple[str, torch.Tensor]]:
+        """Give every tensor under a name; they are the live ones."""
+        moments = [
+            (f"optimiser.{number}.{name}", value)
+            for number, parameter in enumerate(self._parameters())
+            for name, value in sorted(self.optimiser.state[parameter].items())
+        ]
+        return [
+            *((f"network.{k}", v) for k, v in self.network.state_dict().items()),
+            *((f"kept.{k}", v) for k, v in self.kept.state_dict().items()),
+            *moments,
+        ]
+
+    def _make_moments(self) -> None:
+        """Make the optimiser create its moments, so that there is something to copy into."""
+        for parameter in self._parameters():
+            self.optimiser.state[parameter] = {
+                "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }
+
+    def _parameters(self) -> list[torch.nn.Parameter]:
+        return [p for group in self.optimiser.param_groups for p in group["params"]]

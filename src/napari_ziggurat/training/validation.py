@@ -1,0 +1,70 @@
+"""Validation: Dice on fixed patches that were not trained on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_ziggurat.geometry import BlockGrid, Box
+from napari_ziggurat.networks.intensity import Intensity
+from napari_ziggurat.training.volumes import LabelledVolume
+
+__all__ = ["validate"]
+
+_MOST_PATCHES = 64
+
+
+@torch.inference_mode()
+def validate(
+    network: nn.Module,
+    volumes: Sequence[LabelledVolume],
+    intensities: Sequence[Intensity],
+    patch: tuple[int, ...],
+    *,
+    flat: bool,
+) -> dict[int, float]:
+    """Dice of each class over evenly spread patches of the validation volumes.
+
+    Returns
+    -------
+    dict of int to float
+        Dice by class value, pooled over the patches; classes that do not occur are left out.
+    """
+    values = volumes[0].code.values
+    counts = np.zeros((len(values), len(values)), np.int64)
+    device = next(network.parameters()).device
+    for number, box in _patches(volumes, patch):
+        image, target = volumes[number].read(box)
+        image = intensities[number].apply(image)
+        x = torch.from_numpy(image[:, 0] if flat else image)[None].to(device)
+        found = network(x)[0].argmax(dim=0).cpu().numpy()
+        counts += _confusion(target[0] if flat else target, found, len(values))
+    return _dice(counts, values)
+
+
+def _patches(volumes: Sequence[LabelledVolume], patch: tuple[int, ...]) -> list[tuple[int, Box]]:
+    found = [
+        (number, block.write_box)
+        for number, volume in enumerate(volumes)
+        for block in BlockGrid(Box.whole(volume.shape), patch)
+    ]
+    return found[:: -(-len(found) // _MOST_PATCHES)]
+
+
+def _confusion(
+    target: NDArray[np.uint8], found: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    labelled = target > 0
+    pairs = (target[labelled].astype(np.int64) - 1) * classes + found[labelled]
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def _dice(counts: NDArray[np.int64], values: Sequence[int]) -> dict[int, float]:
+    both = counts.sum(axis=0) + counts.sum(axis=1)
+    return {
+        value: float(2 * counts[i, i] / both[i])
+        for i, value in enumerate(values)
+        if value and both[i]
+    }

@@ -1,0 +1,159 @@
+"""What the tests of the dock share: a tiny model, and a window with the dock in it."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_ziggurat.classes import LabelClass
+
+CLASSES = (
+    LabelClass(0, "background", "#000000"),
+    LabelClass(1, "body", "#66ccee"),
+    LabelClass(2, "shell", "#ee6677"),
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Neither read nor write the settings of the person who runs the tests."""
+    folder = tmp_path_factory.mktemp("settings")
+    os.environ.setdefault("NAPARI_CONFIG", str(folder / "settings.yaml"))
+
+
+@pytest.fixture(scope="session")
+def display() -> None:
+    """Skip where no window can be shown; asking Qt for one there would end the process."""
+    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
+        pytest.skip("there is no display; run the tests under xvfb-run")
+
+
+@pytest.fixture(scope="session")
+def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Give a function that writes a tiny model with fixed parameters; its classes are balanced."""
+
+    def make(axes: str = "zyx", channels: int = 1) -> Path:
+        folder = tmp_path_factory.mktemp("models") / "tiny"
+        _write_model(folder, axes, channels)
+        return folder
+
+    return make
+
+
+def _write_model(folder: Path, axes: str, channels: int) -> None:
+    import torch
+
+    from napari_ziggurat.networks import (
+        Intensity,
+        Model,
+        ModelSpec,
+        Topology,
+        configure_network,
+        create_network,
+        save_model,
+    )
+
+    dims = len(axes)
+    topology = Topology(
+        dims=dims,
+        in_channels=channels,
+        out_channels=len(CLASSES),
+        features=(4, 8),
+        strides=((1,) * dims, (2,) * dims),
+        kernels=((3,) * dims,) * 2,
+    )
+    spec = ModelSpec(
+        network=configure_network("unet", topology),
+        task="semantic",
+        classes=CLASSES,
+        channels=tuple(f"channel {i}" for i in range(channels)),
+        axes=axes,
+        spacing=(2.0, 0.5, 0.5)[-dims:],
+        unit="um",
+        intensity=Intensity(*((v,) * channels for v in (0.0, 255.0, 128.0, 64.0))),
+        window=(16, 64, 64)[-dims:],
+        rim=(4, 8, 8)[-dims:],
+    )
+    torch.manual_seed(0)
+    network = create_network(spec.network).eval()
+    _balance(network, torch.randn(1, channels, *spec.window))
+    save_model(Model(spec, network), folder)
+
+
+def _balance(network: Any, image: Any) -> None:
+    """Shift the bias of the classes, the last parameter, so that each class occurs."""
+    import torch
+
+    with torch.no_grad():
+        middle = network(image).flatten(2).median(dim=2).values[0]
+        list(network.parameters())[-1].sub_(middle)
+
+
+@dataclass
+class Dock:
+    """A window with the dock in it, as a person has it: looked at, clicked, waited for."""
+
+    viewer: Any
+    panel: Any
+    qtbot: Any
+
+    def click(self, button: Any) -> None:
+        """Click with the mouse, where a button that is disabled does not hear it."""
+        from qtpy.QtCore import Qt
+
+        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+        """Wait until something is so."""
+        self.qtbot.waitUntil(condition, timeout=int(1000 * seconds))
+
+    def choose(self, model: Path) -> None:
+        """Type the folder of a model, and wait until image and model are known."""
+        from qtpy.QtCore import Qt
+
+        edit = self.panel.model.line.lineEdit()
+        edit.clear()
+        self.qtbot.keyClicks(edit, str(model))
+        self.qtbot.keyClick(edit, Qt.Key.Key_Return)
+        self.wait(self.panel.view_button.isEnabled)
+
+    def run(self, button: Any) -> str:
+        """Click, wait for the end, give what the dock says then."""
+        self.click(button)
+        assert self.panel.runner.busy, self.panel.activity.sentence.text()
+        self.wait(lambda: not self.panel.runner.busy)
+        return str(self.panel.activity.sentence.text())
+
+    def result(self) -> Any:
+        """Give the one labels layer that the dock made."""
+        found = [layer for layer in self.viewer.layers if "ziggurat" in layer.metadata]
+        (layer,) = [layer for layer in found if "result" in layer.metadata["ziggurat"]]
+        return layer
+
+
+@pytest.fixture
+def open_dock(display: None, make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Any]:
+    """Give a function that opens a window, adds an image by a function of yours, and the dock."""
+    docks: list[Dock] = []
+
+    def open_(add: Callable[[Any], Any] | None = None, size: tuple[int, int] = (1000, 700)) -> Dock:
+        from qtpy.QtWidgets import QApplication
+
+        from napari_ziggurat.gui.panel import Panel
+
+        viewer = make_napari_viewer(show=True)
+        viewer.window.resize(*size)  # after it is shown: showing restores what was saved
+        if add is not None:
+            add(viewer)
+        panel = Panel(viewer)
+        viewer.window.add_dock_widget(panel, name="Ziggurat", area="right")
+        QApplication.processEvents()
+        docks.append(Dock(viewer, panel, qtbot))
+        return docks[-1]
+
+    yield open_
+    docks.clear()

@@ -1,0 +1,114 @@
+"""A model survives its folder bit for bit; what does not fit is refused by name."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from napari_ziggurat.classes import default_classes
+from napari_ziggurat.errors import InputError, MissingError
+from napari_ziggurat.networks import (
+    Intensity,
+    Model,
+    ModelSpec,
+    Topology,
+    configure_network,
+    create_network,
+    load_model,
+    read_spec,
+    save_model,
+)
+
+
+@pytest.fixture
+def model() -> Model:
+    """A tiny model with random parameters."""
+    torch.manual_seed(0)
+    topology = Topology(
+        dims=2, in_channels=1, out_channels=2, features=(4, 8),
+        strides=((1, 1), (2, 2)), kernels=((3, 3),) * 2,
+    )  # fmt: skip
+    config = configure_network("residual_unet", topology)
+    spec = ModelSpec(
+        network=config,
+        task="semantic",
+        classes=default_classes((0, 7)),
+        channels=("grey",),
+        axes="yx",
+        spacing=(0.5, 0.5),
+        unit="um",
+        intensity=Intensity((0.0,), (255.0,), (100.0,), (30.0,)),
+        window=(32, 32),
+        rim=(8, 8),
+    )
+    return Model(spec, create_network(config).eval())
+
+
+@pytest.fixture
+def folder(model: Model, tmp_path: Path) -> Path:
+    """The tiny model, saved."""
+    save_model(model, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_saved_model_gives_the_same_bits(model: Model, folder: Path) -> None:
+    loaded = load_model(folder)
+    x = torch.randn(1, 1, 21, 23)
+    with torch.no_grad():
+        assert torch.equal(loaded.network(x), model.network(x))
+    assert loaded.spec == model.spec
+    assert not list(folder.glob(".*.part"))
+
+
+def test_every_weight_that_does_not_fit_is_named(folder: Path) -> None:
+    path = folder / "weights.safetensors"
+    state = load_file(path)
+    keys = sorted(k for k in state if state[k].ndim == 4)
+    gone, reshaped = keys[0], keys[1]
+    del state[gone]
+    state[reshaped] = state[reshaped][:1].clone()
+    state["stranger"] = torch.zeros(1)
+    save_file(state, path)
+    with pytest.raises(InputError) as caught:
+        load_model(folder)
+    assert all(name in str(caught.value) for name in (gone, reshaped, "stranger"))
+
+
+def test_a_newer_schema_is_refused(folder: Path) -> None:
+    spec = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(spec | {"schema_version": 99}))
+    with pytest.raises(InputError, match=r"schema version 99.*pip install -U"):
+        read_spec(folder)
+
+
+def test_an_unknown_key_is_refused(folder: Path) -> None:
+    spec = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(spec | {"surprise": 1}))
+    with pytest.raises(InputError, match="surprise"):
+        read_spec(folder)
+
+
+def test_a_pickle_is_refused_and_says_why(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1)}, tmp_path / "model.pt")
+    with pytest.raises(InputError, match="run any code"):
+        load_model(tmp_path / "model.pt")
+
+
+def test_a_pickle_named_as_weights_is_refused(folder: Path) -> None:
+    torch.save({"a": torch.zeros(1)}, folder / "weights.safetensors")
+    with pytest.raises(InputError, match="pickle"):
+        load_model(folder)
+
+
+def test_a_torn_weight_file_is_refused(folder: Path) -> None:
+    path = folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="not a whole safetensors file"):
+        load_model(folder)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match=r"model\.json"):
+        load_model(tmp_path)

@@ -1,0 +1,47 @@
+"""Statistics of batch norm are those of the data, and folding changes nothing."""
+
+import torch
+
+from napari_ziggurat.networks import Topology, configure_network, create_network
+from napari_ziggurat.networks.norms import fold_batch_norm, reestimate_statistics
+
+TOPOLOGY = Topology(
+    dims=2, in_channels=1, out_channels=2, features=(4, 8),
+    strides=((1, 1), (2, 2)), kernels=((3, 3),) * 2,
+)  # fmt: skip
+
+
+def test_reestimated_statistics_bring_evaluation_nearer_to_training() -> None:
+    torch.manual_seed(0)
+    network = create_network(configure_network("unet", TOPOLOGY))
+    batches = [3 + 2 * torch.randn(4, 1, 16, 16) for _ in range(8)]
+
+    def distance() -> float:
+        with torch.no_grad():
+            saved = {k: v.clone() for k, v in network.state_dict().items()}
+            in_training = network.train()(batches[0])[0]
+            network.load_state_dict(saved)
+            return float((network.eval()(batches[0]) - in_training).abs().mean())
+
+    before = distance()
+    reestimate_statistics(network, batches)
+    assert distance() < 0.2 * before
+
+
+def test_first_norm_holds_the_mean_of_its_input() -> None:
+    network = torch.nn.Sequential(torch.nn.BatchNorm2d(1))
+    batches = [torch.full((1, 1, 2, 2), float(v)) + torch.tensor([[0.0, 1.0]]) for v in (1, 2, 6)]
+    reestimate_statistics(network, batches)
+    assert network[0].running_mean.item() == torch.stack(batches).mean().item()
+
+
+def test_folding_changes_outputs_by_rounding_only() -> None:
+    torch.manual_seed(0)
+    network = create_network(configure_network("residual_unet", TOPOLOGY))
+    reestimate_statistics(network, [torch.randn(4, 1, 16, 16) for _ in range(4)])
+    x = torch.randn(1, 1, 20, 20)
+    with torch.no_grad():
+        before = network.eval()(x)
+        after = fold_batch_norm(network)(x)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+    torch.testing.assert_close(after, before, atol=1e-4, rtol=0)

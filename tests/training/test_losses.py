@@ -1,0 +1,57 @@
+"""Unlabelled voxels are silent; what is labelled counts once."""
+
+import torch
+from torch.nn import functional
+
+from napari_ziggurat.training.losses import deep_supervision_loss, partial_loss
+
+
+def _case() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 8, 9, generator=generator, requires_grad=True)
+    target = torch.randint(0, 4, (2, 8, 9), generator=generator).to(torch.uint8)
+    return logits, target
+
+
+def test_the_gradient_is_exactly_zero_at_ignored_voxels() -> None:
+    logits, target = _case()
+    partial_loss(logits, target).backward()
+    assert logits.grad is not None
+    ignored = (target == 0)[:, None].expand_as(logits.grad)
+    assert (logits.grad[ignored] == 0).all()
+    assert (logits.grad[~ignored] != 0).any()
+
+
+def test_logits_at_ignored_voxels_do_not_matter() -> None:
+    logits, target = _case()
+    changed = torch.where((target == 0)[:, None], logits + 5, logits)
+    assert partial_loss(logits, target) == partial_loss(changed, target)
+
+
+def test_nothing_labelled_gives_no_loss_no_gradient_and_no_nan() -> None:
+    logits, target = _case()
+    loss = partial_loss(logits, torch.zeros_like(target))
+    loss.backward()
+    assert loss == 0
+    assert logits.grad is not None
+    assert (logits.grad == 0).all()
+
+
+def test_an_absent_class_adds_no_dice_loss() -> None:
+    target = torch.full((1, 4, 4), 2, dtype=torch.uint8)
+    right = torch.tensor([-20.0, 20.0, -20.0]).reshape(1, 3, 1, 1).expand(1, 3, 4, 4)
+    assert partial_loss(right, target) < 1e-4
+
+
+def test_background_alone_is_cross_entropy_alone() -> None:
+    logits, target = _case()
+    only = (target > 0).to(torch.uint8)
+    expected = functional.cross_entropy(logits, only.long() - 1, ignore_index=-1)
+    torch.testing.assert_close(partial_loss(logits, only), expected)
+
+
+def test_depths_are_averaged_with_halving_weights() -> None:
+    logits, target = _case()
+    other = logits.detach() * 0.5
+    expected = (2 * partial_loss(logits, target) + partial_loss(other, target)) / 3
+    torch.testing.assert_close(deep_supervision_loss([logits, other], target), expected)
