@@ -1,6 +1,6 @@
 """Errors that people read: each says the rule, the values and the way out.
 
-Every error is also the builtin that a Python programmer would expect, so ``except ValueError`` works.
+Every error is also the builtin that Python programmers expect, so ``except ValueError`` works.
 """
 
 __all__ = [

@@ -7,7 +7,7 @@ from napari_ziggurat.evaluation.threshold import threshold_dice
 
 
 @pytest.mark.parametrize("grey", [(10, 200), (200, 10)])
-def test_class_of_its_own_brightness_is_found_bright_or_dark(grey) -> None:
+def test_class_of_its_own_brightness_is_found_bright_or_dark(grey: tuple[int, int]) -> None:
     labels = np.zeros((4, 8, 8), np.uint8)
     labels[1:3] = 1
     image = np.where(labels, *grey).astype(np.uint8)

@@ -76,3 +76,13 @@ def test_a_slice_can_be_read_as_a_plane(tmp_path: Path) -> None:
     assert open_image(path).dims == 3
     image = open_image(path, axes="xy")
     assert (image.dims, image.levels[0].spacing.values) == (2, (1.25, 2.5))
+
+
+def test_a_voxel_size_of_0_is_unknown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(tmp_path / "a.nii", numbered(5, 6, 7))
+    content = bytearray(path.read_bytes())
+    content[80:84] = np.float32(0).tobytes()  # pixdim[1]
+    path.write_bytes(content)
+    spacing = open_image(path).levels[0].spacing
+    assert (spacing.values, spacing.unit) == ((1.0, 1.0, 1.0), None)
+    assert "--spacing" in caplog.text

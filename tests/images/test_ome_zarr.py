@@ -153,6 +153,18 @@ def test_several_images_in_one_store_are_listed(tmp_path: Path) -> None:
     assert open_image(path / "1").dims == 3
 
 
+def test_a_plate_and_its_wells_say_where_the_images_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    wells = [{"path": "B/3", "rowIndex": 0, "columnIndex": 0}]
+    zarr.create_group(str(path), attributes={"ome": {"version": "0.5", "plate": {"wells": wells}}})
+    with pytest.raises(InputError, match=r"is a plate; .*a\.zarr/B/3/0"):
+        open_image(path)
+    well = {"images": [{"path": "0"}, {"path": "1"}]}
+    zarr.create_group(str(path / "B" / "3"), attributes={"ome": {"version": "0.5", "well": well}})
+    with pytest.raises(InputError, match=r"is a well; .*a\.zarr/B/3/0, .*a\.zarr/B/3/1"):
+        open_image(path / "B" / "3")
+
+
 def test_labels_inside_an_image_are_listed_and_opened(tmp_path: Path) -> None:
     path = write(tmp_path / "a.zarr", "0.5", two_levels(), *arrays())
     attributes = {"ome": {"version": "0.5", "labels": ["cells"]}}

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,8 @@ def test_probabilities_are_an_image_with_named_channels(version: Any, tmp_path: 
 
 
 def test_version_5_is_sharded_and_version_4_is_nested(tmp_path: Path) -> None:
-    for version in VERSIONS:
+    versions: list[Any] = VERSIONS
+    for version in versions:
         arrays = create_output(tmp_path / version, grid(), kind="labels", version=version)
         arrays[0][:20, :512, :512] = 1
     new, old = (open_output(tmp_path / version)[0] for version in VERSIONS)
@@ -201,11 +203,11 @@ def test_labels_inside_an_image_are_listed_refer_to_it_and_have_its_version(
     version: Any, tmp_path: Path
 ) -> None:
     source = source_image(tmp_path / "image.zarr", version)
-    other = VERSIONS[1 - VERSIONS.index(version)]
+    other: Any = VERSIONS[1 - VERSIONS.index(version)]
     for name in ("first", "second"):
-        create_output(source / "labels" / name, grid(), kind="labels", version=other)  # type: ignore[arg-type]
+        create_output(source / "labels" / name, grid(), kind="labels", version=other)
     yaozarrs.validate_zarr_store(str(source))
-    yaozarrs.validate_zarr_store(str(source / "labels"))
+    yaozarrs.validate_zarr_store(str(source / "labels" / "second"))
     label = open_image(source / "labels" / "second")
     assert label.format == f"OME-Zarr {version}"
     attributes = read_attributes(source / "labels")
@@ -217,7 +219,7 @@ def test_labels_inside_an_image_are_listed_refer_to_it_and_have_its_version(
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_copy_of_all_metadata_is_kept_up_to_date(version: Any, tmp_path: Path) -> None:
     source = source_image(tmp_path / "image.zarr", version)
-    with pytest.warns(UserWarning) if version == "0.5" else nothing():
+    with pytest.warns(match="onsolidated") if version == "0.5" else nullcontext():
         zarr.consolidate_metadata(str(source))
     create_output(
         source / "labels" / "cells", grid(), kind="labels", attributes={"ziggurat": {"status": "r"}}
@@ -225,12 +227,6 @@ def test_a_copy_of_all_metadata_is_kept_up_to_date(version: Any, tmp_path: Path)
     write_attributes(source / "labels" / "cells", {"ziggurat": {"status": "complete"}})
     found = zarr.open_group(str(source), mode="r", use_consolidated=True)["labels/cells"]
     assert found.attrs["ziggurat"] == {"status": "complete"}
-
-
-def nothing() -> Any:
-    import contextlib
-
-    return contextlib.nullcontext()
 
 
 def test_a_folder_called_labels_outside_of_an_image_is_a_folder(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Pyramids: majority for labels, mean for images, shard by shard."""
 
+import itertools
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,9 @@ def test_background_loses_a_tie() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     image=hnp.arrays(
-        np.uint16, hnp.array_shapes(min_dims=2, max_dims=3, max_side=5), elements=st.integers(0, 999)
+        np.uint16,
+        hnp.array_shapes(min_dims=2, max_dims=3, max_side=5),
+        elements=st.integers(0, 999),
     )
 )
 def test_mean_is_the_rounded_mean_of_each_window(image: np.ndarray) -> None:
@@ -91,11 +94,11 @@ def test_every_level_is_made_of_the_finer_one(
     arrays = create_output(
         tmp_path / "a.zarr", grid(axes, shape, "uint8"), kind="labels", version=version
     )
-    arrays[0][...] = np.repeat(rng.integers(0, 4, shape[:-1], dtype=np.uint8)[..., None], shape[-1], -1)
+    arrays[0][...] = rng.integers(0, 4, shape, dtype=np.uint8)
     steps = list(fill_coarser(tmp_path / "a.zarr", "labels"))
     total = steps[-1][1]
     assert steps == [(i, total) for i in range(total + 1)]
-    for fine, coarse in zip(arrays[:-1], arrays[1:], strict=True):
+    for fine, coarse in itertools.pairwise(arrays):
         factors = [-(-n // m) for n, m in zip(fine.shape, coarse.shape, strict=True)]
         np.testing.assert_array_equal(coarse[...], majority(fine[...], factors))
 

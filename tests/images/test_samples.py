@@ -1,5 +1,7 @@
 """Drawn samples: three classes of very different size, told apart by everything but brightness."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -38,12 +40,14 @@ def test_largest_objects_are_eight_times_as_wide_as_the_smallest(volume: Drawn) 
 @pytest.mark.parametrize(
     ("draw", "shape"), [(draw_volume, (24, 128, 128)), (draw_plane, (256, 256))]
 )
-def test_no_threshold_finds_the_classes(draw, shape, seed) -> None:
+def test_no_threshold_finds_the_classes(
+    draw: Callable[..., Drawn], shape: tuple[int, ...], seed: int
+) -> None:
     drawn = draw(shape, seed)
     values = [c.value for c in drawn.classes]
     dice = threshold_dice(drawn.image, drawn.labels, values)
     assert np.mean(list(dice.values())) < 0.5
-    any_object = threshold_dice(drawn.image, drawn.labels > 0, [1])
+    any_object = threshold_dice(drawn.image, (drawn.labels > 0).astype(np.uint8), [1])
     assert any_object[1] < 0.6
 
 

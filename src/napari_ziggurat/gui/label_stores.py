@@ -38,7 +38,7 @@ def _attributes(path: Path) -> Mapping[str, Any]:
 
     try:
         attributes = read_attributes(path)
-    except ZigguratError:
+    except (ZigguratError, ValueError):  # zarr raises the latter for a single array
         return {}
     found: Mapping[str, Any] = attributes.get("ome", attributes)
     return found

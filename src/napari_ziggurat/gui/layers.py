@@ -163,12 +163,12 @@ def class_features(classes: Sequence[LabelClass]) -> Mapping[str, Sequence[objec
 
 
 def facts(layer: "ImageLayer", axes: str) -> str:
-    """Say what an image layer is: shape, type, size, levels, spacing."""
+    """Say what an image layer is, as far as its axes are known: shape, type, size, spacing, levels."""
     shape = layer_shape(layer)
     count = len(layer.data) if layer.multiscale else 1
     size = math.prod(shape) * np.dtype(layer.dtype).itemsize * (3 if layer.rgb else 1)
     said = [" × ".join(map(str, shape)), "RGB" if layer.rgb else str(layer.dtype), _bytes(size)]
-    more = [spacing_text(layer_spacing(layer, axes))] * bool(axes)
+    more = [spacing_text(layer_spacing(layer, axes))] if axes else []
     more += [f"{count} levels"] * (count > 1)
     return "\n".join(" · ".join(line) for line in (said, more) if line)
 

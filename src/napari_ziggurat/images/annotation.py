@@ -137,8 +137,10 @@ def _first_broken(labels: NDArray[Any]) -> float:
 
 def _values_in(labels: NDArray[Any], name: str) -> set[int]:
     numbers = whole_numbers(labels, name)
-    if numbers.dtype == np.uint8:  # counting is many times faster than sorting
-        return set(np.flatnonzero(np.bincount(numbers.ravel(), minlength=256)).tolist())
+    if numbers.dtype == np.uint8:  # marking is many times faster than sorting
+        present = np.zeros(256, bool)
+        present[numbers] = True
+        return set(np.flatnonzero(present).tolist())
     return set(np.unique(numbers).tolist())
 
 
@@ -169,7 +171,10 @@ def _check_count(classes: set[int], dense: bool, name: str) -> None:
     if len(classes) > 1:
         return
     if not dense and not classes:
-        raise InputError(f"{name} is empty: no voxel is labelled (all are 0).")
+        raise InputError(
+            f"{name} is empty: no voxel is labelled (all are 0). "
+            "Paint strokes of at least two classes (or one and background, 255)."
+        )
     only = next(iter(classes), _BACKGROUND)
     what = "background" if only == _BACKGROUND else f"class {only}"
     way = (

@@ -38,7 +38,7 @@ def read_nifti(path: Path) -> Stored:
     voxels = _NiftiArray(path, image.dataobj)
     _check_size(path, image.dataobj)
     axes = _axes_of(voxels.shape, path)
-    scales, unit = _spacing_of(image.header, path)
+    scales, unit = _spacing_of(_header_as_stored(image), path)
     return Stored(
         "NIfTI",
         (voxels,),
@@ -56,9 +56,15 @@ def _axes_of(shape: tuple[int, ...], path: Path) -> str:
     return "".join(a if i < 3 or n > 1 else "?" for i, (a, n) in enumerate(zip(_AXES, shape)))  # noqa: B905
 
 
+def _header_as_stored(image: Any) -> Any:
+    """Read the header once more: nibabel replaces a voxel size of 0, which means unknown, by 1."""
+    with image.file_map["image"].get_prepare_fileobj("rb") as file:
+        return type(image.header).from_fileobj(file, check=False)
+
+
 def _spacing_of(header: Any, path: Path) -> tuple[dict[str, float] | None, str | None]:
     # Stored as float32: its shortest decimal is the number that was meant (3.906, not 3.9059999).
-    zooms = dict(zip("xyz", (float(str(z)) for z in header.get_zooms()), strict=False))
+    zooms = dict(zip("xyz", (float(str(abs(z))) for z in header.get_zooms()), strict=False))
     if not all(math.isfinite(z) and z > 0 for z in zooms.values()):
         logger.warning("%s states no valid voxel size; say it with --spacing and --unit.", path)
         return None, None

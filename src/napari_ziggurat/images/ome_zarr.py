@@ -20,8 +20,15 @@ Multiscale = v04.Multiscale | v05.Multiscale
 def read_zarr(path: Path) -> Stored:
     """Read the metadata of an OME-Zarr image, or of a single zarr array."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # zarr warns of files beside the arrays, such as OME-XML
-        node = zarr.open(path, mode="r", use_consolidated=False)
+        warnings.simplefilter(
+            "ignore"
+        )  # files beside the arrays, units that the standard does not list
+        return _read_node(path)
+
+
+def _read_node(path: Path) -> Stored:
+    # The copy of all metadata that some stores keep is passed by: it may be older than they are.
+    node = zarr.open(path, mode="r", use_consolidated=False)
     if isinstance(node, zarr.Array):
         return _read_array(node)
     attributes = dict(node.attrs)
@@ -71,9 +78,7 @@ def _multiscale(attributes: Mapping[str, Any], version: str, path: Path) -> Mult
             f"one of its arrays (such as {path / '0'}) with --axes and --spacing."
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # units that the standard does not list
-            return model(**attributes["multiscales"][0])
+        return model(**attributes["multiscales"][0])
     except ValueError as error:
         raise InputError(
             f"{path} has OME-Zarr metadata that does not follow the standard: {_problem(error)}. "
@@ -183,8 +188,12 @@ def _what_to_open(path: Path, group: Any, attributes: Mapping[str, Any]) -> str:
     attributes = {**attributes, **attributes.get("ome", {})}
     if "bioformats2raw.layout" in attributes:
         return _choose(path, "holds several images (bioformats2raw layout)", _images_in(group))
-    if "plate" in attributes or "well" in attributes:
-        return _choose(path, "is a plate or a well", ["A/1/0" if "plate" in attributes else "0"])
+    if "plate" in attributes:
+        wells = attributes["plate"].get("wells", [])
+        return _choose(path, "is a plate", [f"{well['path']}/0" for well in wells])
+    if "well" in attributes:
+        fields = attributes["well"].get("images", [])
+        return _choose(path, "is a well", [field["path"] for field in fields])
     if "labels" in attributes:
         return _choose(path, "is a group of label images", list(attributes["labels"]))
     arrays = sorted(name for name, _ in group.arrays())

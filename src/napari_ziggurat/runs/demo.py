@@ -1,7 +1,6 @@
-"""Demo: draw a volume, train from strokes, segment, compare, all in a few minutes and offline."""
+"""Demo: draw a volume, train from strokes, segment, compare; offline, in a few minutes."""
 
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.classes import LabelClass
-from napari_ziggurat.errors import ExistsError
 from napari_ziggurat.evaluation.metrics import Confusion
 from napari_ziggurat.evaluation.threshold import threshold_dice
 from napari_ziggurat.geometry import Axes, Box, Spacing
@@ -28,7 +26,7 @@ from napari_ziggurat.images.strokes import draw_strokes
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import DemoConfig, SegmentConfig, TrainConfig
 from napari_ziggurat.runs.demo_figure import Views, save_figure
-from napari_ziggurat.runs.demo_result import (
+from napari_ziggurat.runs.demo_folder import (
     FIGURE,
     METRICS,
     MODEL,
@@ -36,13 +34,15 @@ from napari_ziggurat.runs.demo_result import (
     STROKES,
     TRUTH,
     VOLUME,
-    DemoResult,
+    claim,
+    remove,
 )
+from napari_ziggurat.runs.demo_result import DemoResult
 
 __all__ = ["DemoResult", "DemoSize", "demo"]
 
-_RECORD = ".ziggurat-demo.json"
 _CHUNK = 128
+_COMPLETE = {"ziggurat": {"status": "complete"}}
 
 Bytes = NDArray[np.uint8]
 
@@ -91,10 +91,12 @@ def demo(config: DemoConfig, size: DemoSize | None = None) -> Run[DemoResult]:
     Raises
     ------
     ExistsError
-        The folder holds a finished demo, another one, or something else of the same names.
+        The folder holds a finished demo, another one, or something of the same name.
     """
     size = size or DemoSize()
-    _claim(config, size)
+    claim(
+        config.out, config.model_dump(include={"seed", "minutes"}) | asdict(size), config.overwrite
+    )
     clock = _Clock()
     drawn, strokes = yield from _draw(config, size)
     clock.lap("draw")
@@ -107,7 +109,8 @@ def demo(config: DemoConfig, size: DemoSize | None = None) -> Run[DemoResult]:
     clock.lap("compare")
     painted = np.count_nonzero(strokes) / strokes.size
     result = DemoResult(config.out, dice, threshold, painted, clock.laps)
-    _write_text(config.out / METRICS, json.dumps(result.as_dict(), indent=2) + "\n")
+    content = json.dumps(result.as_dict(), indent=2) + "\n"
+    (config.out / METRICS).write_text(content, encoding="utf-8")
     yield Progress("compare", 1, 1)
     return result
 
@@ -126,26 +129,90 @@ class _Clock:
         self._last = now
 
 
-def _claim(config: DemoConfig, size: DemoSize) -> None:
-    """Make the folder ours, or find in it what an interrupted demo left; never anything else."""
-    out = config.out
-    settings = json.loads(json.dumps({"seed": config.seed, "minutes": config.minutes} | asdict(size)))
-    record = out / _RECORD
-    theirs = out.is_file() or not record.is_file()
-    found = [name for name in (VOLUME, MODEL, METRICS, FIGURE) if (out / name).exists()]
-    if out.is_file() or (found and not record.is_file()):
-        raise ExistsError(
-            f"'{out}' holds {', '.join(found)}, which no demo made. Give another --out."
-            if found
-            else f"'{out}' is a file. Give a folder with --out."
-        )
-    same = not theirs and json.loads(record.read_text(encoding="utf-8")) == settings
-    if found and not config.overwrite and (METRICS in found or not same):
-        raise ExistsError(
-            f"'{out}' holds a demo already. Give another --out, or --overwrite to replace it."
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    if config.overwrite or not same:
-        for name in found:
-            _remove(out / name)
-    _write_text(record, json.dumps(settings))
+def _draw(config: DemoConfig, size: DemoSize) -> Run[tuple[Drawn, Bytes]]:
+    """Draw volume, truth and strokes, and write them as one OME-Zarr."""
+    shape = " x ".join(map(str, size.shape))
+    yield Progress("draw", 0, 3, f"drawing a volume of {shape} voxels with three classes")
+    drawn = draw_volume(size.shape, config.seed)
+    strokes = draw_strokes(drawn.labels, size.fraction, config.seed)
+    _write(config.out / VOLUME, drawn.image, drawn.spacing)
+    yield Progress("draw", 1, 3)
+    _write(config.out / TRUTH, drawn.labels, drawn.spacing, drawn.classes)
+    yield Progress("draw", 2, 3)
+    _write(config.out / STROKES, strokes, drawn.spacing, drawn.classes)
+    yield Progress("draw", 3, 3)
+    return drawn, strokes
+
+
+def _write(path: Path, voxels: Bytes, spacing: Spacing, classes: Sequence[LabelClass] = ()) -> None:
+    """Write an image, or labels when there are classes, with all its levels."""
+    if path.exists():
+        if read_attributes(path).get("ziggurat") == _COMPLETE["ziggurat"]:
+            return
+        remove(path)
+    chunk = tuple(min(n, _CHUNK) for n in voxels.shape)
+    shard = tuple(c * min(2, -(-n // c)) for c, n in zip(chunk, voxels.shape, strict=True))
+    origin = (0.0,) * voxels.ndim
+    grid = OutputGrid(Axes("zyx"), voxels.shape, voxels.dtype, spacing, origin, chunk, shard)
+    levels = create_output(path, grid, kind="labels" if classes else "image", classes=classes)
+    levels[0][...] = voxels
+    for _ in fill_coarser(path, "labels" if classes else "image"):
+        pass
+    write_attributes(path, _COMPLETE)
+
+
+def _train(config: DemoConfig, size: DemoSize) -> Run[None]:
+    from napari_ziggurat.runs.train import train  # brings torch, which `import` must not
+
+    model = config.out / MODEL
+    if (model / "model.json").exists():
+        yield Progress("train", 1, 1, "the model is trained already")
+        return
+    settings = TrainConfig(
+        image=(config.out / VOLUME,),
+        annotation=(config.out / STROKES,),
+        out=model,
+        minutes=None if size.steps else config.minutes,
+        steps=size.steps,
+        seed=config.seed,
+        device=config.device,
+        patch=size.patch,
+        features=size.features,
+        depth=size.depth,
+    )
+    yield from train(settings)
+
+
+def _segment(config: DemoConfig) -> Run[None]:
+    from napari_ziggurat.runs.segment import segment
+
+    settings = SegmentConfig(
+        image=config.out / VOLUME,
+        model=config.out / MODEL,
+        out=config.out / SEGMENTATION,
+        device=config.device,
+    )
+    yield from segment(settings)
+
+
+def _compare(out: Path, drawn: Drawn, strokes: Bytes) -> tuple[dict[str, float], dict[str, float]]:
+    """Score what lies away from the strokes, by class: ours and the best threshold's; draw it."""
+    found = _read(out / SEGMENTATION)
+    keep = strokes == 0
+    planes = zip(drawn.labels, found, keep, strict=True)
+    confusion = sum((Confusion.count(*each) for each in planes), start=Confusion.empty())
+    dice = {c.value: confusion.overlap(c.value).dice for c in drawn.classes}
+    threshold = threshold_dice(drawn.image, drawn.labels, list(dice), keep)
+    views = Views(drawn.image, strokes, drawn.labels, found, drawn.spacing, drawn.classes)
+    save_figure(views, dice, out / FIGURE)
+    names = {c.value: c.name for c in drawn.classes}
+    return (
+        {names[value]: score for value, score in dice.items()},
+        {names[value]: score for value, score in threshold.items()},
+    )
+
+
+def _read(path: Path) -> Bytes:
+    image = open_image(path)
+    labels: Bytes = image.read(0, Box.whole(image.levels[0].shape))[0]
+    return labels

@@ -5,12 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["FIGURE", "METRICS", "MODEL", "SEGMENTATION", "STROKES", "TRUTH", "VOLUME", "DemoResult"]
-
-VOLUME, MODEL, METRICS, FIGURE = "volume.ome.zarr", "model", "metrics.json", "demo.png"
-TRUTH, STROKES, SEGMENTATION = (
-    f"{VOLUME}/labels/{name}" for name in ("truth", "strokes", "segmentation")
+from napari_ziggurat.runs.demo_folder import (
+    FIGURE,
+    METRICS,
+    MODEL,
+    SEGMENTATION,
+    STROKES,
+    TRUTH,
+    VOLUME,
 )
+
+__all__ = ["DemoResult"]
 
 _SAID = {
     VOLUME: "the volume; its labels are truth, strokes and segmentation",
@@ -18,6 +23,7 @@ _SAID = {
     METRICS: "these numbers",
     FIGURE: "a picture of it all",
 }
+_FILES = (*_SAID, TRUTH, STROKES, SEGMENTATION)
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,9 @@ class DemoResult:
             "painted": round(self.painted, 6),
             "seconds": round(self.seconds, 1),
             "stages": {name: round(seconds, 1) for name, seconds in self.stages.items()},
-            "files": {name: str(self.out / name) for name in (*_SAID, TRUTH, STROKES, SEGMENTATION)},
+            "files": {
+                name: str(self.out / name) for name in (*_SAID, TRUTH, STROKES, SEGMENTATION)
+            },
         }
 
     def render(self) -> str:
@@ -93,7 +101,8 @@ class DemoResult:
 
     def _commands(self) -> list[str]:
         volume, model, truth, strokes, found = (
-            shlex.quote(str(self.out / name)) for name in (VOLUME, MODEL, TRUTH, STROKES, SEGMENTATION)
+            shlex.quote(str(self.out / name))
+            for name in (VOLUME, MODEL, TRUTH, STROKES, SEGMENTATION)
         )
         return [
             "What to type next:",

@@ -1,7 +1,7 @@
 """What an image is: a description for people and for programs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def render(description: Mapping[str, Any]) -> str:
         ("format", description["format"]),
         ("axes", f"{description['axes']} (as stored)"),
         ("voxels", f"{description['dtype']}, {_size(description['bytes'])} uncompressed"),
-        ("channels", f"{len(description['channels'])}: {', '.join(description['channels'])}"),
+        ("channels", _channels(description["channels"])),
         ("times", str(description["times"])),
         *(_level_row(level) for level in description["levels"]),
     ]
@@ -67,6 +67,11 @@ def render(description: Mapping[str, Any]) -> str:
             "--spacing 0.05,0.0046,0.0046 --unit um."
         )
     return "\n".join(lines)
+
+
+def _channels(names: Sequence[str]) -> str:
+    """Count channels and name the first few."""
+    return f"{len(names)}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
 
 
 def _level_row(level: Mapping[str, Any]) -> tuple[str, str]:

@@ -163,6 +163,7 @@ def probabilities_path(out: Path) -> Path:
 
 
 def _store(plan: SegmentPlan, out: Path) -> Path:
+    _check_name(out)
     if not is_file_format(out):
         return out
     volume = len(plan.region.shape) == 3 or plan.image.axes.has("t")
@@ -170,6 +171,15 @@ def _store(plan: SegmentPlan, out: Path) -> Path:
         raise InputError(f"'{out}' is a PNG, which holds one plane; the result is a volume. "
                          "Give --out a name ending in .ome.zarr, .tif or .nii.gz.")  # fmt: skip
     return working_store(out)
+
+
+def _check_name(out: Path) -> None:
+    inside_store = any(part.lower().endswith(".zarr") for part in out.parts)
+    if out.suffix and not inside_store and not is_file_format(out):
+        raise InputError(
+            f"'{out}' ends in '{out.suffix}', which is no format that is written. Give --out a "
+            f"name ending in .ome.zarr, {', '.join(_FILE_SUFFIXES)}, or without a suffix."
+        )
 
 
 def _same_and_complete(out: Path, fingerprint: Fingerprint) -> bool:

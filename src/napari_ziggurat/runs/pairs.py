@@ -92,7 +92,7 @@ def to_volumes(pairs: Sequence[Pair], code: LabelCode, level: int | None) -> lis
 def _by_stem(
     images: Sequence[Path], labels: Sequence[Path], image: Path, truth: Path
 ) -> list[tuple[Path, Path]]:
-    ours, theirs = ({stem(p): p for p in paths} for paths in (images, labels))
+    ours, theirs = (_by_name(paths) for paths in (images, labels))
     lonely = [p.name for s, p in ours.items() if s not in theirs]
     orphans = [p.name for s, p in theirs.items() if s not in ours]
     if lonely or orphans:
@@ -101,6 +101,18 @@ def _by_stem(
             f"{', '.join(sorted(lonely + orphans))}. Rename or remove them."
         )
     return [(path, theirs[name]) for name, path in ours.items()]
+
+
+def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
+    named = {stem(path): path for path in paths}
+    twice = sorted(path.name for path in paths if named[stem(path)] != path)
+    if twice:
+        others = sorted(named[stem(Path(name))].name for name in twice)
+        raise InputError(
+            f"Files of a folder are matched by name without suffix, so each may occur once; "
+            f"{', '.join(twice)} and {', '.join(others)} do not differ. Rename or remove them."
+        )
+    return named
 
 
 def _refuse_not_finite(image: Image) -> None:

@@ -1,6 +1,6 @@
 """Train: images and labels -> model, as a generator of Progress."""
 
-import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +46,7 @@ __all__ = ["TrainResult", "train"]
 
 _SHARE_OF_TIME = 0.95  # the rest is for the statistics of the norms and the validation
 _SHOWN_EVERY = 10
+_LOSSES = 50  # the mean loss that is told is over so many steps
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,15 @@ class _Setup:
         return Recipe(batch=self.shape.batch, flat=self.flat, seed=self.config.seed, **more)
 
 
+@dataclass(frozen=True)
+class _Done:
+    """How far the training went, interruptions included."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    loss: float = float("nan")
+
+
 def train(config: TrainConfig) -> Run[TrainResult]:
     """Train a network and save it with everything that is needed to use it.
 
@@ -137,33 +147,30 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     network = create_network(setup.network)
     if parent is not None:
         network.load_state_dict(parent.network.state_dict(), strict=True)
-    started = time.monotonic()
-    losses = yield from _fit(network, setup, device)
+    done = yield from _fit(network, setup, device)
     scores = _validate(network, setup)
-    result = TrainResult(
-        str(config.out), len(losses), time.monotonic() - started, _tail_mean(losses), scores
-    )
+    result = TrainResult(str(config.out), done.steps, done.seconds, done.loss, scores)
     save_model(Model(_spec(setup, result, parent), network), config.out)
     _unfinished(config).unlink(missing_ok=True)
     yield Progress("train", 1000, 1000, message=result.render())
     return result
 
 
-def _fit(network: torch.nn.Module, setup: _Setup, device: torch.device) -> Run[list[float]]:
+def _fit(network: torch.nn.Module, setup: _Setup, device: torch.device) -> Run[_Done]:
     symmetry = Symmetry(setup.shape.dims, _may_mirror(setup.volumes), setup.shape.in_plane)
     config = setup.config
     seconds = None if config.minutes is None else config.minutes * 60 * _SHARE_OF_TIME
     trainee = Trainee(network, setup.sampler, Augmentation(symmetry), setup.recipe, device)
     safe = Safe(_unfinished(config), _settings(config))
-    losses: list[float] = []
-    started = time.monotonic()
+    losses: deque[float] = deque(maxlen=_LOSSES)
+    done = _Done()
     for step in fit(trainee, Budget(config.steps, seconds), safe):
         losses.append(step.loss)
+        done = _Done(step.number, step.elapsed, sum(losses) / len(losses))
         if step.number % _SHOWN_EVERY == 0 or step.used >= 1:
-            rate = len(losses) / (time.monotonic() - started)
-            metrics = {"loss": _tail_mean(losses), "steps_per_second": rate}
+            metrics = {"loss": done.loss, "steps_per_second": done.steps / done.seconds}
             yield Progress("train", int(1000 * step.used), 1000, metrics=metrics)
-    return losses
+    return done
 
 
 def _prepare(config: TrainConfig, device: torch.device, parent: Model | None) -> _Setup:
@@ -334,8 +341,3 @@ def _data_words(
         f"{len(pairs)} image(s), {len(volumes)} volume(s) at level {volumes[0].level}, {stated}",
         f"classes {', '.join(map(str, code.values))} (0 is background), from {kind}",
     )
-
-
-def _tail_mean(losses: Sequence[float], most: int = 50) -> float:
-    tail = losses[-most:]
-    return sum(tail) / len(tail) if tail else float("nan")

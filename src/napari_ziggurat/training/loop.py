@@ -73,11 +73,23 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Step:
-    """One training step that is done: its number, its loss, the part of the budget used."""
+    """One training step that is done.
+
+    Attributes
+    ----------
+    number : int
+        Counted from the beginning of the training, also after it went on.
+    loss : float
+    used : float
+        Part of the budget that is used.
+    elapsed : float
+        Seconds of training, those before an interruption included.
+    """
 
     number: int
     loss: float
     used: float
+    elapsed: float
 
 
 @dataclass(frozen=True)
@@ -129,7 +141,8 @@ def fit(trainee: Trainee, budget: Budget, safe: Safe | None = None) -> Iterator[
             state.kept.update_parameters(trainee.network)
             state.number += 1
             state.elapsed = before + time.monotonic() - started
-            yield Step(state.number, loss, budget.used(state.number, state.elapsed))
+            used = budget.used(state.number, state.elapsed)
+            yield Step(state.number, loss, used, state.elapsed)
             if safe is not None and time.monotonic() - saved > _SAVE_EVERY:
                 state.save(safe.path, safe.settings)
                 saved = time.monotonic()

@@ -1,0 +1,48 @@
+"""Tiny models for tests: made, not trained."""
+
+import torch
+
+from napari_ziggurat.classes import default_classes
+from napari_ziggurat.networks import (
+    Intensity,
+    Model,
+    ModelSpec,
+    Topology,
+    configure_network,
+    create_network,
+)
+from napari_ziggurat.networks.norms import reestimate_statistics
+
+
+def tiny_model(axes: str = "yx", channels: int = 1, **changes: object) -> Model:
+    """A network with random parameters and classes 0, 1 and 5 for images with these axes.
+
+    Its stride is 2 per axis, its receptive field smaller than its rim of 16.
+    """
+    torch.manual_seed(0)
+    dims = len(axes)
+    topology = Topology(
+        dims=2 if dims == 2 else 3,
+        in_channels=channels,
+        out_channels=3,
+        features=(4, 6),
+        strides=((1,) * dims, (2,) * dims),
+        kernels=((3,) * dims,) * 2,
+    )
+    config = configure_network("residual_unet", topology)
+    network = create_network(config)
+    reestimate_statistics(network, [torch.randn(2, channels, *(16,) * dims) for _ in range(4)])
+    values = {
+        "network": config,
+        "task": "semantic",
+        "classes": default_classes((0, 1, 5)),
+        "channels": tuple(f"channel {i}" for i in range(channels)),
+        "axes": axes,
+        "spacing": (1.0,) * dims,
+        "unit": None,
+        "intensity": Intensity((0.0,) * channels, (255.0,) * channels, (100.0,) * channels,
+                               (50.0,) * channels),
+        "window": (48,) * dims,
+        "rim": (16,) * dims,
+    }  # fmt: skip
+    return Model(ModelSpec.model_validate(values | changes), network.eval())

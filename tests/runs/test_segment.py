@@ -1,0 +1,232 @@
+"""Segmenting: outputs, resuming, refusing, from the image to the files."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import tiny_model
+from napari_ziggurat.errors import ExistsError, InputError, WorkFailed
+from napari_ziggurat.geometry import Box
+from napari_ziggurat.images import image_from_array, open_image, read_record
+from napari_ziggurat.networks import Model, load_model, save_model
+from napari_ziggurat.progress import finish
+from napari_ziggurat.runs.config import SegmentConfig
+from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.segment import predict_box, segment, segment_image
+
+RNG = np.random.default_rng(0)
+PLANE = RNG.integers(0, 255, (70, 101), dtype=np.uint8)
+VOLUME = RNG.integers(0, 255, (20, 60, 50), dtype=np.uint8)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A tiny 2D model on disk."""
+    save_model(tiny_model(), tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Path:
+    """A small plane on disk."""
+    np.save(tmp_path / "plane.npy", PLANE)
+    return tmp_path / "plane.npy"
+
+
+def _config(image: Path, model: Path, out: Path, **more: object) -> SegmentConfig:
+    return SegmentConfig.model_validate({"image": image, "model": model, "out": out} | more)
+
+
+def _labels(path: Path) -> np.ndarray:
+    image = open_image(path, axes=None)
+    return image.read(0, Box.whole(image.levels[0].shape))[0]
+
+
+@pytest.mark.parametrize("suffix", [".ome.zarr", ".tif", ".png"])
+def test_every_output_format_holds_the_same_labels(
+    plane: Path, model: Path, tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / f"out{suffix}"
+    finish(segment(_config(plane, model, out)))
+    expected = predict_box(
+        image_from_array(PLANE, axes="yx"), load_model(model), 0, Box.whole(PLANE.shape)
+    )
+    assert np.array_equal(_labels(out), expected)
+    assert set(np.unique(expected)) <= {0, 1, 5}
+    assert len(np.unique(expected)) > 1
+    record = read_record(out)
+    assert record is not None
+    assert record["status"] == "complete"
+    assert not list(tmp_path.glob(".*running*"))
+
+
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(
+    model: Path, tmp_path: Path
+) -> None:
+    save_model(tiny_model("zyx", window=(32, 32, 32), rim=(8, 8, 8)), model)
+    options = SegmentOptions(version="0.4")  # small blocks: chunks
+    image = image_from_array(VOLUME, axes="zyx")
+    finish(segment_image(image, load_model(model), options, tmp_path / "calm.ome.zarr"))
+    out = tmp_path / "stormy.ome.zarr"
+    for stop_after in (3, 9):
+        run = segment_image(image, load_model(model), options, out)
+        list(itertools.islice(run, stop_after))
+        run.close()
+    record = read_record(out)
+    assert record is not None
+    assert record["status"] == "running"
+    finish(segment_image(image, load_model(model), options, out))
+    assert np.array_equal(_labels(out), _labels(tmp_path / "calm.ome.zarr"))
+
+
+def test_a_finished_run_is_not_done_again(plane: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.tif"
+    finish(segment(_config(plane, model, out)))
+    before = out.stat().st_mtime_ns
+    messages = [p.message for p in segment(_config(plane, model, out))]
+    assert out.stat().st_mtime_ns == before
+    assert any("complete already" in m for m in messages)
+
+
+@pytest.mark.parametrize("suffix", [".ome.zarr", ".tif"])
+def test_another_run_is_refused_until_overwrite(
+    plane: Path, model: Path, tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / f"out{suffix}"
+    finish(segment(_config(plane, model, out)))
+    with pytest.raises(ExistsError, match="--overwrite"):
+        finish(segment(_config(plane, model, out, box="0:20,0:20")))
+    finish(segment(_config(plane, model, out, box="0:20,0:20", overwrite=True)))
+    assert _labels(out).shape == (20, 20)
+
+
+def test_overwrite_never_removes_a_folder_that_is_no_store(
+    plane: Path, model: Path, tmp_path: Path
+) -> None:
+    keep = tmp_path / "thesis"
+    keep.mkdir()
+    (keep / "chapter.txt").write_text("years of work")
+    with pytest.raises(InputError, match="not a Zarr store"):
+        finish(segment(_config(plane, model, keep, overwrite=True)))
+    assert (keep / "chapter.txt").exists()
+
+
+def test_a_box_gives_the_bits_of_the_whole_and_lies_in_its_place(
+    plane: Path, model: Path, tmp_path: Path
+) -> None:
+    finish(segment(_config(plane, model, tmp_path / "whole.ome.zarr")))
+    finish(segment(_config(plane, model, tmp_path / "part.ome.zarr", box="13:57,20:101")))
+    whole = _labels(tmp_path / "whole.ome.zarr")
+    assert np.array_equal(_labels(tmp_path / "part.ome.zarr"), whole[13:57, 20:101])
+    assert open_image(tmp_path / "part.ome.zarr").levels[0].translation == (13.0, 20.0)
+
+
+def test_probabilities_agree_with_the_labels(plane: Path, model: Path, tmp_path: Path) -> None:
+    finish(segment(_config(plane, model, tmp_path / "out.ome.zarr", probabilities=True)))
+    image = open_image(tmp_path / "out_probabilities.ome.zarr")
+    values = image.read(0, Box.whole(image.levels[0].shape))
+    assert image.channels == ("background", "class 1", "class 5")
+    np.testing.assert_allclose(values.sum(axis=0), 1, atol=1e-5)
+    labels = np.array([0, 1, 5], np.uint8)[values.argmax(axis=0)]
+    assert np.array_equal(labels, _labels(tmp_path / "out.ome.zarr"))
+
+
+def test_one_bad_file_does_not_stop_a_folder(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    np.save(folder / "a.npy", PLANE)
+    np.save(folder / "b.npy", VOLUME)  # axes not known
+    np.save(folder / "c.npy", PLANE)
+    with pytest.raises(WorkFailed, match=r"1 of 3 images failed: b\.npy"):
+        finish(segment(_config(folder, model, tmp_path / "out")))
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.tif", "c.tif"]
+
+
+def test_a_dry_run_writes_nothing(plane: Path, model: Path, tmp_path: Path) -> None:
+    result = finish(segment(_config(plane, model, tmp_path / "out.ome.zarr", dry_run=True)))
+    assert not (tmp_path / "out.ome.zarr").exists()
+    (plan,) = result.plans.values()
+    assert plan["windows"] == 35
+
+
+def test_each_time_point_is_segmented_on_its_own(model: Path, tmp_path: Path) -> None:
+    movie = np.stack([PLANE, PLANE[::-1]])
+    image = image_from_array(movie, axes="tyx")
+    out = tmp_path / "movie.ome.zarr"
+    finish(segment_image(image, load_model(model), SegmentOptions(), out))
+    result = open_image(out)
+    assert str(result.axes) == "tyx"
+    for time in (0, 1):
+        still = image_from_array(movie[time], axes="yx")
+        expected = predict_box(still, load_model(model), 0, Box.whole(PLANE.shape))
+        found = result.read(0, Box.whole(PLANE.shape), time)[0]
+        assert np.array_equal(found, expected)
+
+
+def test_a_slicewise_model_treats_sections_alone(model: Path, tmp_path: Path) -> None:
+    flat = tiny_model()
+    changes = {"axes": "zyx", "spacing": (9.0, 1.0, 1.0), "window": (1, 48, 48), "rim": (0, 16, 16)}
+    save_model(Model(flat.spec.model_copy(update=changes), flat.network), model)
+    out = tmp_path / "volume.ome.zarr"
+    finish(
+        segment_image(
+            image_from_array(VOLUME, axes="zyx"), load_model(model), SegmentOptions(), out
+        )
+    )
+    section = predict_box(
+        image_from_array(VOLUME[3], axes="yx"), flat, 0, Box.whole(VOLUME.shape[1:])
+    )
+    assert np.array_equal(_labels(out)[3], section)
+
+
+def test_the_level_nearest_to_the_models_spacing_is_taken(model: Path, tmp_path: Path) -> None:
+    save_model(tiny_model(spacing=(2.1, 2.1), unit="um"), model)
+    image = image_from_array([PLANE, PLANE[::2, ::2], PLANE[::4, ::4]], axes="yx",
+                             spacing=(1000.0, 1000.0), unit="nm")  # fmt: skip
+    out = tmp_path / "out.ome.zarr"
+    finish(segment_image(image, load_model(model), SegmentOptions(), out))
+    assert _labels(out).shape == (35, 51)
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"level": 3}, "level 3"),
+        ({"box": "0:10,0:500"}, "inside the image"),
+        ({"memory": "1KB"}, "--memory"),
+        ({"device": "cuda:77"}, "cuda"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_leaves_nothing(
+    plane: Path, model: Path, tmp_path: Path, more: dict[str, object], what: str
+) -> None:
+    with pytest.raises((InputError, RuntimeError), match=what):
+        finish(segment(_config(plane, model, tmp_path / "out.ome.zarr", **more)))
+    assert not (tmp_path / "out.ome.zarr").exists()
+
+
+def test_nan_is_counted_and_refused_unless_it_is_said_what_it_means(
+    model: Path, tmp_path: Path
+) -> None:
+    broken = PLANE.astype(np.float32)
+    broken[3, 4:7] = np.nan
+    np.save(tmp_path / "nan.npy", broken)
+    with pytest.raises(InputError, match=r"3 voxels.*--nan-as"):
+        finish(segment(_config(tmp_path / "nan.npy", model, tmp_path / "out.tif")))
+    finish(segment(_config(tmp_path / "nan.npy", model, tmp_path / "out.tif", nan_as=0)))
+
+
+def test_a_model_for_other_images_is_refused(plane: Path, model: Path, tmp_path: Path) -> None:
+    save_model(tiny_model("zyx"), model)
+    with pytest.raises(InputError, match="3D"):
+        finish(segment(_config(plane, model, tmp_path / "out.tif")))
+    save_model(tiny_model(channels=3), model)
+    with pytest.raises(InputError, match=r"3 channel\(s\)"):
+        finish(segment(_config(plane, model, tmp_path / "out.tif")))
+
+
+def test_the_input_is_never_overwritten(plane: Path, model: Path) -> None:
+    with pytest.raises(InputError, match="input itself"):
+        finish(segment(_config(plane, model, plane, overwrite=True)))
