@@ -43,7 +43,8 @@ def test_an_image_is_trained_on_segmented_and_scored(tmp_path: Path) -> None:
     np.save(tmp_path / "labels.npy", labels)
     (image, truth, model) = (str(tmp_path / n) for n in ("image.npy", "labels.npy", "model"))
     out = str(tmp_path / "out.ome.zarr")
-    ziggurat("train", "--image", image, "--labels", truth, "--out", model, "--steps", "2")
+    tiny = ("--steps", "2", "--patch", "32,32", "--features", "4", "--depth", "2")
+    ziggurat("train", "--image", image, "--labels", truth, "--out", model, *tiny)
     ziggurat("segment", image, "--model", model, "--out", out)
     score = json.loads(ziggurat("evaluate", out, truth, "--json"))
     assert 0 <= score["mean_dice"] <= 1

@@ -52,7 +52,10 @@ def test_the_words_start_the_run_that_the_dock_would_start(
     started: list[SegmentConfig], more: dict[str, Any]
 ) -> None:
     config = SegmentConfig(
-        image=Path("/data/my brain.ome.zarr"), model=Path("/models/cells"), out=Path("/o.ome.zarr"), **more
+        image=Path("/data/my brain.ome.zarr"),
+        model=Path("/models/cells"),
+        out=Path("/o.ome.zarr"),
+        **more,
     )
     words = segment_words(config)
     assert words[:4] == ["python", "-m", "napari_ziggurat", "segment"]

@@ -169,7 +169,9 @@ def test_a_process_reports_its_progress_and_gives_its_output(jobs: Any, qtbot: A
 
 def test_a_process_that_fails_says_its_last_line(jobs: Any, qtbot: Any) -> None:
     heard = Heard()
-    jobs.start(process("import sys; print('first'); sys.exit('Error: It is so.')"), heard.handlers())
+    jobs.start(
+        process("import sys; print('first'); sys.exit('Error: It is so.')"), heard.handlers()
+    )
     qtbot.waitUntil(lambda: heard.ends == 1, timeout=20_000)
     assert [failure.sentence for failure in heard.failures] == ["It is so."]
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["ImageChooser"]
 
 _NO_LAYER = "Open an image: drop it on the window, or File > Open Sample > Ziggurat."
+_LIST_EVENTS = ("inserted", "removed", "reordered", "renamed")
 _WATCHED = ("data", "scale", "units", "axis_labels", "name")
 _UNSURE = 4  # axes from which there is no likeliest meaning
 
@@ -40,7 +41,7 @@ class ImageChooser(QWidget):
         top = row(self.layers, self.axes_box)
         top.setStretch(0, 1)
         self.setLayout(column(caption("Image"), top, self._facts))
-        for event in ("inserted", "removed", "reordered", "renamed"):
+        for event in _LIST_EVENTS:
             getattr(viewer.layers.events, event).connect(self.refresh)
         self.layers.currentIndexChanged.connect(self._choose_layer)
         self.axes_box.currentIndexChanged.connect(self._choose_axes)
@@ -60,6 +61,12 @@ class ImageChooser(QWidget):
     def say(self, sentence: str) -> None:
         """Write something below the facts, such as why the image cannot be used."""
         self._facts.setText("\n".join(filter(None, [self._facts_text(), f"⚠ {sentence}"])))
+
+    def forget(self) -> None:
+        """Listen to napari no longer; it may outlive this widget."""
+        for event in _LIST_EVENTS:
+            getattr(self._viewer.layers.events, event).disconnect(self.refresh)
+        self._watch(None)
 
     def refresh(self, event: Any = None) -> None:
         """List the image layers again; the choice stays where it can."""

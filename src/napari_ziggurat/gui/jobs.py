@@ -187,7 +187,7 @@ class ProcessJob(Job):
 
 
 class Jobs(QObject):
-    """All work of one dock; ends it when the dock or napari goes.
+    """All that goes on for one dock; ends it when the dock or napari goes.
 
     A callback that arrives in a window that is gone can end the process. So nobody listens to a job
     but this object, which is silent once it is closed.
@@ -200,13 +200,20 @@ class Jobs(QObject):
         super().__init__()
         self.closed = False
         self._links: list[_Link] = []
+        self._endings: list[Callable[[], None]] = []
         Jobs._open.add(self)
         dock.destroyed.connect(self.close)
         if application := QApplication.instance():
             application.aboutToQuit.connect(self.close)
 
+    def at_close(self, ending: Callable[[], None]) -> None:
+        """Call something at the end, when widgets may be gone already."""
+        self._endings.append(ending)
+
     def start(self, job: Job, handlers: "Handlers") -> None:
-        """Begin a job; it is held until it has ended."""
+        """Begin a job, unless everything has ended; it is held until it has ended itself."""
+        if self.closed:
+            return
         self._links = [link for link in self._links if not link.ended]
         self._links.append(_Link(self, job, handlers))
         job.start()
@@ -217,12 +224,16 @@ class Jobs(QObject):
             return
         self.closed = True
         Jobs._open.discard(self)
+        for ending in self._endings:
+            ending()
         deadline = time.monotonic() + _PATIENCE
         jobs = [link.job for link in self._links if not link.ended]
         for job in jobs:
             job.cancel()
         for job in jobs:
             job.wait(max(0.1, deadline - time.monotonic()))
+        self._links.clear()
+        self._endings.clear()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ziggurat.errors import InputError, ZigguratError
@@ -53,9 +53,17 @@ class Panel(QWidget):
         self._make_parts()
         self._lay_out()
         self._connect()
+        self._jobs.at_close(self.image.forget)
+        self._jobs.at_close(self.runner.forget)
         looked = Handlers(self.machine.show_report, self.machine.fail)
         self._jobs.start(ThreadJob(examine_machine), looked)
         self._read_image()
+
+    def event(self, event: QEvent | None) -> bool:
+        """End everything when the dock is closed: napari takes this widget out and keeps it."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and not self.parent():
+            self._jobs.close()
+        return super().event(event)
 
     def sizeHint(self) -> QSize:
         """Ask for a width that leaves room for the image."""

@@ -45,6 +45,7 @@ class Runner(QObject):
         self._target: Target | None = None
         self._growing: GrowingLabels | None = None
         self._began = 0.0
+        self._kept = ""  # what a cancelled run leaves, as a sentence
         activity.cancelled.connect(self._cancel)
 
     @property
@@ -55,16 +56,23 @@ class Runner(QObject):
     def segment_view(self, request: ViewRequest, target: Target) -> None:
         """Segment a box, in a thread."""
         self._target = target
+        self._kept = ""
         self._start(ThreadJob(partial(segment_view, request)), self._view_done)
 
     def segment_whole(self, config: "SegmentConfig", target: Target) -> None:
         """Segment everything: the command line for a file, a thread for arrays in memory."""
+        self._kept = " What has been written is kept; run it again to go on."
         self._growing = GrowingLabels(self._viewer, target, config.out)
         if target.in_memory:
             job: Job = ThreadJob(partial(segment_arrays, target.image, config))
         else:
             job = ProcessJob(program(segment_words(config)), understand)
         self._start(job, self._whole_done)
+
+    def forget(self) -> None:
+        """Show nothing any more."""
+        if self._growing is not None:
+            self._growing.stop()
 
     def _start(self, job: Job, done: Callable[[Any], None]) -> None:
         (self._job, self._began) = (job, time.monotonic())
@@ -93,7 +101,7 @@ class Runner(QObject):
 
     def _ended(self) -> None:
         if self._job is not None and self._job.cancelled:
-            self._activity.say("Cancelled. What has been written is kept, and a run goes on there.")
+            self._activity.say(f"Cancelled.{self._kept}")
         if self._growing is not None:
             self._growing.stop()
         self._job = self._growing = None

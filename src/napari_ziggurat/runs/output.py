@@ -117,10 +117,12 @@ def begin_output(
         raise _in_the_way(out)
     if journal.exists:
         journal.check(fingerprint, out)
-    elif store.exists():
-        raise _in_the_way(store)
-    else:
-        _create(output, fingerprint)
+        return output
+    if store.exists():
+        if not _just_begun(store, fingerprint):
+            raise _in_the_way(store)
+        shutil.rmtree(store)
+    _create(output, fingerprint)
     return output
 
 
@@ -189,6 +191,12 @@ def _same_and_complete(out: Path, fingerprint: Fingerprint) -> bool:
         and record.get("status") == "complete"
         and record.get("fingerprint") == fingerprint.digest
     )
+
+
+def _just_begun(store: Path, fingerprint: Fingerprint) -> bool:
+    """Tell whether this very run was killed before its first block."""
+    record = read_record(store)
+    return record is not None and record.get("fingerprint") == fingerprint.digest
 
 
 def _in_the_way(path: Path) -> ExistsError:

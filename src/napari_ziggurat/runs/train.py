@@ -1,46 +1,28 @@
 """Train: images and labels -> model, as a generator of Progress."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
 from napari_ziggurat.classes import default_classes
 from napari_ziggurat.errors import ExistsError, InputError
-from napari_ziggurat.geometry import Spacing
-from napari_ziggurat.networks import (
-    Intensity,
-    Model,
-    ModelSpec,
-    NetworkConfig,
-    configure_network,
-    create_network,
-    load_model,
-    save_model,
-)
-from napari_ziggurat.networks.device import bfloat16_pays, resolve_device
+from napari_ziggurat.networks import Model, ModelSpec, create_network, load_model, save_model
+from napari_ziggurat.networks.device import resolve_device
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import TrainConfig
-from napari_ziggurat.runs.pairs import Opener, Pair, match_files, open_pairs, to_volumes
+from napari_ziggurat.runs.pairs import match_files, open_pairs, to_volumes
+from napari_ziggurat.runs.train_setup import TrainSetup, opener_of, prepare
 from napari_ziggurat.runs.versions import versions
-from napari_ziggurat.training.augment import Augmentation, Symmetry
+from napari_ziggurat.training.augment import Augmentation
 from napari_ziggurat.training.fingerprint import fingerprint
-from napari_ziggurat.training.labels import find_code
-from napari_ziggurat.training.loop import Budget, Recipe, Safe, Trainee, fit
-from napari_ziggurat.training.planner import Design, Machine, Wishes, design
-from napari_ziggurat.training.sampling import LabelIndex, Sampler
+from napari_ziggurat.training.loop import Budget, Safe, Trainee, fit
 from napari_ziggurat.training.state import TrainingState
 from napari_ziggurat.training.validation import validate
-from napari_ziggurat.training.volumes import (
-    LabelCode,
-    LabelledVolume,
-    hold_what_fits,
-    label_positions,
-)
+from napari_ziggurat.training.volumes import LabelCode
 
 __all__ = ["TrainResult", "train"]
 
@@ -87,32 +69,6 @@ class TrainResult:
 
 
 @dataclass(frozen=True)
-class _Setup:
-    """Everything that was decided before the first step."""
-
-    config: TrainConfig
-    code: LabelCode
-    volumes: Sequence[LabelledVolume]
-    sampler: Sampler
-    shape: Design
-    intensity: Intensity
-    network: NetworkConfig
-    reasons: tuple[str, ...]
-
-    @property
-    def flat(self) -> bool:
-        """The network sees planes of volumes."""
-        return self.shape.dims < len(self.shape.patch)
-
-    @property
-    def recipe(self) -> Recipe:
-        """How to train."""
-        rate = self.config.learning_rate
-        more = {} if rate is None else {"learning_rate": rate}
-        return Recipe(batch=self.shape.batch, flat=self.flat, seed=self.config.seed, **more)
-
-
-@dataclass(frozen=True)
 class _Done:
     """How far the training went, interruptions included."""
 
@@ -139,7 +95,7 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     going_on = _check_unfinished(config)
     parent = None if config.from_model is None else load_model(config.from_model)
     yield Progress("prepare", message="reading images and labels")
-    setup = _prepare(config, device, parent)
+    setup = prepare(config, device, parent)
     yield Progress("prepare", message="\n".join(setup.reasons))
     if going_on:
         yield Progress("prepare", message="going on with the training that was interrupted")
@@ -156,11 +112,10 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     return result
 
 
-def _fit(network: torch.nn.Module, setup: _Setup, device: torch.device) -> Run[_Done]:
-    symmetry = Symmetry(setup.shape.dims, _may_mirror(setup.volumes), setup.shape.in_plane)
+def _fit(network: torch.nn.Module, setup: TrainSetup, device: torch.device) -> Run[_Done]:
     config = setup.config
     seconds = None if config.minutes is None else config.minutes * 60 * _SHARE_OF_TIME
-    trainee = Trainee(network, setup.sampler, Augmentation(symmetry), setup.recipe, device)
+    trainee = Trainee(network, setup.sampler, Augmentation(setup.symmetry), setup.recipe, device)
     safe = Safe(_unfinished(config), _settings(config))
     losses: deque[float] = deque(maxlen=_LOSSES)
     done = _Done()
@@ -173,45 +128,11 @@ def _fit(network: torch.nn.Module, setup: _Setup, device: torch.device) -> Run[_
     return done
 
 
-def _prepare(config: TrainConfig, device: torch.device, parent: Model | None) -> _Setup:
-    opener = Opener(config.axes, config.spacing, config.unit, config.nan_as)
-    pairs = open_pairs(match_files(config.image, config.truth), opener)
-    code = find_code(
-        [labels for _, labels in pairs],
-        dense=not config.sparse,
-        foreground=config.task == "foreground",
-    )
-    budget = config.memory_bytes or psutil.virtual_memory().available // 2
-    volumes = hold_what_fits(to_volumes(pairs, code, config.level), budget // 2)
-    found = [label_positions(volume) for volume in volumes]
-    index = LabelIndex.from_volumes(found)
-    intensity, each, why = fingerprint(volumes, index)
-    wishes = Wishes(config.dims, config.patch, config.batch, config.depth, config.features)
-    machine = Machine(device.type != "cpu", _device_memory(device, budget))
-    spacing = _common_spacing(volumes)
-    shape = design([v.shape for v in volumes], spacing, machine, wishes)
-    channels = len(volumes[0].image.channels)
-    network = configure_network(config.network, shape.topology(channels, len(code.values)))
-    if parent is not None:
-        _refuse_other(parent.spec, code, channels, volumes)
-        network, intensity = parent.spec.network, parent.spec.intensity
-        each = each if intensity.scope == "image" else [intensity] * len(volumes)
-    reasons = (
-        *_data_words(pairs, volumes, code, spacing),
-        *shape.reasons,
-        why,
-        f"{device}, {'bfloat16' if bfloat16_pays(device) else 'float32'}",
-    )
-    sampler = Sampler(volumes, each, index, shape.patch)
-    return _Setup(config, code, volumes, sampler, shape, intensity, network, reasons)
-
-
-def _validate(network: torch.nn.Module, setup: _Setup) -> dict[str, float]:
+def _validate(network: torch.nn.Module, setup: TrainSetup) -> dict[str, float]:
     config = setup.config
     if not config.val_image:
         return {}
-    opener = Opener(config.axes, config.spacing, config.unit, config.nan_as)
-    pairs = open_pairs(match_files(config.val_image, config.val_labels), opener)
+    pairs = open_pairs(match_files(config.val_image, config.val_labels), opener_of(config))
     code = LabelCode(setup.code.values, dense=True, foreground=setup.code.foreground)
     volumes = to_volumes(pairs, code, config.level)
     own, shared = fingerprint(volumes, setup.sampler.index)[1], setup.intensity
@@ -221,9 +142,9 @@ def _validate(network: torch.nn.Module, setup: _Setup) -> dict[str, float]:
     return {names[value]: score for value, score in scores.items()}
 
 
-def _spec(setup: _Setup, result: TrainResult, parent: Model | None) -> ModelSpec:
+def _spec(setup: TrainSetup, result: TrainResult, parent: Model | None) -> ModelSpec:
     image, shape = setup.volumes[0].image, setup.shape
-    spacing = _common_spacing(setup.volumes)
+    spacing = setup.spacing
     axes: Any = image.axes.spatial
     return ModelSpec(
         network=setup.network,
@@ -286,58 +207,3 @@ def _unfinished(config: TrainConfig) -> Path:
 def _settings(config: TrainConfig) -> dict[str, Any]:
     """Give what decides a training."""
     return config.model_dump(mode="json", exclude={"overwrite", "out"})
-
-
-def _refuse_other(
-    spec: ModelSpec, code: LabelCode, channels: int, volumes: Sequence[LabelledVolume]
-) -> None:
-    """Refuse to go on from a model that was made for other data."""
-    theirs = tuple(c.value for c in spec.classes)
-    axes = volumes[0].image.axes.spatial
-    for what, old, new in (
-        ("classes", theirs, code.values),
-        ("channels", len(spec.channels), channels),
-        ("axes", spec.axes, axes),
-    ):
-        if old != new:
-            raise InputError(
-                f"--from needs a model with the same {what}: it has {old}, the data {new}. "
-                "Train a fresh network by leaving --from out."
-            )
-
-
-def _may_mirror(volumes: Sequence[LabelledVolume]) -> bool:
-    """Anatomy with a stated orientation must not be mirrored: left is not right."""
-    return all(volume.image.affine is None for volume in volumes)
-
-
-def _common_spacing(volumes: Sequence[LabelledVolume]) -> Spacing:
-    """Median spacing of the training images."""
-    all_of_them = [v.image.levels[v.level].spacing for v in volumes]
-    middle = len(volumes) // 2
-    values = tuple(sorted(axis)[middle] for axis in zip(*(s.values for s in all_of_them),
-                                                        strict=True))  # fmt: skip
-    return Spacing(values, all_of_them[0].unit)
-
-
-def _device_memory(device: torch.device, budget: int) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return budget
-
-
-def _data_words(
-    pairs: Sequence[Pair], volumes: Sequence[LabelledVolume], code: LabelCode, spacing: Spacing
-) -> tuple[str, ...]:
-    stated = (
-        f"spacing {spacing}"
-        if spacing.unit
-        else "spacing not stated: voxels are taken as cubes (say --spacing and --unit)"
-        if len(spacing.values) == 3
-        else "spacing not stated"
-    )
-    kind = "every voxel" if code.dense else "strokes"
-    return (
-        f"{len(pairs)} image(s), {len(volumes)} volume(s) at level {volumes[0].level}, {stated}",
-        f"classes {', '.join(map(str, code.values))} (0 is background), from {kind}",
-    )
