@@ -47,41 +47,13 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 def _write_model(folder: Path, axes: str, channels: int) -> None:
     import torch
 
-    from napari_ziggurat.networks import (
-        Intensity,
-        Model,
-        ModelSpec,
-        Topology,
-        configure_network,
-        create_network,
-        save_model,
-    )
+    from models import tiny_model
+    from napari_ziggurat.networks import save_model
 
-    dims = len(axes)
-    topology = Topology(
-        dims=dims,
-        in_channels=channels,
-        out_channels=len(CLASSES),
-        features=(4, 8),
-        strides=((1,) * dims, (2,) * dims),
-        kernels=((3,) * dims,) * 2,
-    )
-    spec = ModelSpec(
-        network=configure_network("unet", topology),
-        task="semantic",
-        classes=CLASSES,
-        channels=tuple(f"channel {i}" for i in range(channels)),
-        axes=axes,
-        spacing=(2.0, 0.5, 0.5)[-dims:],
-        unit="um",
-        intensity=Intensity(*((v,) * channels for v in (0.0, 255.0, 128.0, 64.0))),
-        window=(16, 64, 64)[-dims:],
-        rim=(4, 8, 8)[-dims:],
-    )
-    torch.manual_seed(0)
-    network = create_network(spec.network).eval()
-    _balance(network, torch.randn(1, channels, *spec.window))
-    save_model(Model(spec, network), folder)
+    spacing = (2.0, 0.5, 0.5)[-len(axes) :]
+    model = tiny_model(axes, channels, classes=CLASSES, spacing=spacing, unit="um")
+    _balance(model.network, torch.randn(1, channels, *model.spec.window))
+    save_model(model, folder)
 
 
 def _balance(network: Any, image: Any) -> None:

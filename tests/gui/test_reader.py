@@ -54,7 +54,7 @@ def test_a_pyramid_keeps_its_levels_and_its_place(tmp_path: Path, version: str) 
     write(tmp_path / "a.ome.zarr", voxels, "zyx", version=version)
     (layer,) = layers(tmp_path / "a.ome.zarr")
     assert layer.multiscale
-    assert [level.shape for level in layer.data][0] == voxels.shape
+    assert layer.data[0].shape == voxels.shape
     assert layer.name == "a"
     assert layer.axis_labels == ("z", "y", "x")
     assert [str(unit) for unit in layer.units] == ["micrometer"] * 3

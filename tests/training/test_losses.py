@@ -3,7 +3,11 @@
 import torch
 from torch.nn import functional
 
-from napari_ziggurat.training.losses import deep_supervision_loss, partial_loss
+from napari_ziggurat.training.losses import (
+    class_weights,
+    deep_supervision_loss,
+    partial_loss,
+)
 
 
 def _case() -> tuple[torch.Tensor, torch.Tensor]:
@@ -55,3 +59,10 @@ def test_depths_are_averaged_with_halving_weights() -> None:
     other = logits.detach() * 0.5
     expected = (2 * partial_loss(logits, target) + partial_loss(other, target)) / 3
     torch.testing.assert_close(deep_supervision_loss([logits, other], target), expected)
+
+
+def test_rare_classes_weigh_more_but_less_towards_the_end() -> None:
+    early, late = (class_weights([0.96, 0.04, 0.0], used) for used in (0.0, 1.0))
+    torch.testing.assert_close(early, [1.0, 24**0.5, 1.0])
+    torch.testing.assert_close(late, [1.0, 24**0.25, 1.0])
+    assert max(class_weights([1.0, 1e-9], 0.0)) == 10

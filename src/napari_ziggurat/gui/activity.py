@@ -59,7 +59,9 @@ class Activity(QWidget):
         self.details = QPlainTextEdit()
         self.details.setReadOnly(True)
         self.details.setMinimumHeight(140)
-        self.setLayout(column(self._running, self.sentence, self.details_button, self.details))
+        details = row(self.details_button)
+        details.addStretch()
+        self.setLayout(column(self._running, self.sentence, details, self.details))
         self.say("")
 
     def begin(self, what: str) -> None:
@@ -74,8 +76,8 @@ class Activity(QWidget):
     def show_step(self, step: Progress) -> None:
         """Show how far it is."""
         left = self._clock.left(step, time.monotonic())
-        text = f"{step.stage}, {duration(left)} left" if left is not None else step.stage
-        self._stage.setText(text)
+        stage = step.stage.capitalize()
+        self._stage.setText(stage if left is None else f"{stage}: {duration(left)} left")
         if step.total:
             self.bar.setRange(0, _FINE)
             self.bar.setValue(_FINE * step.done // step.total)
@@ -97,7 +99,7 @@ class Activity(QWidget):
 
     def _cancel(self) -> None:
         self.cancel_button.setEnabled(False)
-        self._stage.setText("stopping…")
+        self._stage.setText("Stopping…")
         self.cancelled.emit()
 
     def _show_details(self, shown: bool) -> None:

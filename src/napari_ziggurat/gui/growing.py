@@ -18,7 +18,7 @@ _EVERY = 1000  # milliseconds
 
 
 class GrowingLabels(QObject):
-    """Shows an output as soon as it is there, and looks again every second until it is done."""
+    """Shows an output that is being written, and looks again every second until it is done."""
 
     def __init__(self, viewer: "Viewer", target: Target, path: Path) -> None:
         super().__init__()
@@ -26,7 +26,11 @@ class GrowingLabels(QObject):
         self._layer: Labels | None = None
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._look)
-        self._timer.start(_EVERY)
+
+    def start(self) -> None:
+        """Begin to look. Not before the run writes: what is there until then is not its own."""
+        if not self._timer.isActive():
+            self._timer.start(_EVERY)
 
     def stop(self) -> None:
         """Look no more; what is shown stays."""

@@ -15,7 +15,7 @@ from napari_ziggurat.progress import Progress
 
 __all__ = ["Failure", "Handlers", "Job", "Jobs", "ProcessJob", "ThreadJob"]
 
-_PATIENCE = 5.0  # seconds that work is given to stop
+_PATIENCE = 3.0  # seconds that work is given to stop
 _PAUSE = 0.05  # seconds between two reports of progress, so that they do not flood the window
 
 

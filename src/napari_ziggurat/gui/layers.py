@@ -32,6 +32,8 @@ __all__ = [
 
 METADATA = "ziggurat"  # our key in layer.metadata
 
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
 # By number of axes, the likeliest first.
 _CHOICES = {
     2: ("yx",),
@@ -163,7 +165,7 @@ def class_features(classes: Sequence[LabelClass]) -> Mapping[str, Sequence[objec
 
 
 def facts(layer: "ImageLayer", axes: str) -> str:
-    """Say what an image layer is, as far as its axes are known: shape, type, size, spacing, levels."""
+    """Say what an image layer is: shape, type, size, and where its axes are known, its spacing."""
     shape = layer_shape(layer)
     count = len(layer.data) if layer.multiscale else 1
     size = math.prod(shape) * np.dtype(layer.dtype).itemsize * (3 if layer.rgb else 1)
@@ -177,7 +179,7 @@ def spacing_text(spacing: Spacing) -> str:
     """Write a voxel size for the dock."""
     values = " × ".join(f"{value:.4g}" for value in spacing.values)
     unit = (spacing.unit or "(no unit)").replace("um", "µm")
-    return f"{values} {unit}"
+    return f"{values} {unit}".replace(" ", _NO_BREAK)
 
 
 def _bytes(size: float) -> str:

@@ -43,7 +43,7 @@ class MachineLine(QWidget):
             memory = f", {gpu.memory / _GB:.0f} GB" if gpu.memory else ""
             self.line.setText(escape(f"Runs on {gpu.name}: {gpu.description}{memory}"))
         else:
-            self.line.setText(f"Runs on the CPU, {report.cores} cores: no GPU is usable")
+            self.line.setText(f"Runs on the CPU, {report.cores} cores; no GPU.")
             self.why_button.show()
 
     def fail(self, failure: Failure) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Target", "show_piece", "show_store"]
 
+_OPACITY = 0.5  # the image stays visible below
 _WIDE = 4096  # voxels; a wider plane is not shown without coarser levels
 
 
@@ -114,8 +115,7 @@ def _show(
         colormap=class_colormap(target.classes),
         features=class_features(target.classes),
         metadata={METADATA: {"result": name}},
-        **place,
-        **look,
+        **{"opacity": _OPACITY, **place, **look},
     )
     layer.editable = False  # corrections belong in an annotation; the next result replaces this
     viewer.layers.move(len(viewer.layers) - 1, index)

@@ -14,6 +14,7 @@ from napari_ziggurat.gui.growing import GrowingLabels
 from napari_ziggurat.gui.jobs import Failure, Handlers, Job, Jobs, ProcessJob, ThreadJob
 from napari_ziggurat.gui.results import Target, show_piece
 from napari_ziggurat.gui.tasks import Piece, ViewRequest, segment_arrays, segment_view
+from napari_ziggurat.progress import Progress
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -76,10 +77,15 @@ class Runner(QObject):
 
     def _start(self, job: Job, done: Callable[[Any], None]) -> None:
         (self._job, self._began) = (job, time.monotonic())
-        self._activity.begin("starting…")
-        handlers = Handlers(done, self._activity.fail, self._activity.show_step, self._ended)
+        self._activity.begin("Starting…")
+        handlers = Handlers(done, self._activity.fail, self._progressed, self._ended)
         self._jobs.start(job, handlers)
         self.changed.emit()
+
+    def _progressed(self, step: Progress) -> None:
+        self._activity.show_step(step)
+        if self._growing is not None and step.total:
+            self._growing.start()
 
     def _view_done(self, piece: Piece) -> None:
         if self._target is not None:

@@ -15,8 +15,8 @@ __all__ = ["Canvas", "clouds", "expose", "paint"]
 Floats = NDArray[np.float32]
 
 _SOFT = 0.8  # width of an edge, in micrometers
-_BRIGHT = (0.58, 0.66)
-_DARK = (0.3, 0.42)
+_BRIGHT = (0.66, 0.78)
+_DARK = (0.2, 0.3)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def expose(grey: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
     light = _light(grey.shape[-2:], rng)
     for number, (plane, out) in enumerate(planes):
         lit = plane * light * np.float32(1 - 0.25 * number / len(planes))
-        lit += 0.07 * np.sqrt(np.maximum(lit, 0)) * rng.standard_normal(lit.shape, np.float32)
+        lit += 0.06 * np.sqrt(np.maximum(lit, 0)) * rng.standard_normal(lit.shape, np.float32)
         out[...] = np.clip(np.rint(255 * lit), 0, 255)
     return image
 
@@ -99,7 +99,7 @@ def _body(canvas: Canvas, thing: Thing, box: Box, rng: np.random.Generator) -> F
     bumps = clouds(box.shape, 0.45 * thing.radius / canvas.spacing, rng)
     depth = canvas.depth(thing, box) + 0.07 * thing.radius * np.clip(bumps, -2, 2)
     grain = _grain(box.shape, canvas.spacing, rng)
-    canvas.blend(box, _edge(depth), canvas.grey[box.slices] + 0.13 * grain)
+    canvas.blend(box, _edge(depth), canvas.grey[box.slices] + 0.15 * grain)
     return depth
 
 

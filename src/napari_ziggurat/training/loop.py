@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from napari_ziggurat.networks.device import bfloat16_pays, channels_last, lay_out
 from napari_ziggurat.networks.norms import reestimate_statistics
 from napari_ziggurat.training.augment import Augmentation
-from napari_ziggurat.training.losses import deep_supervision_loss
+from napari_ziggurat.training.losses import class_weights, deep_supervision_loss
 from napari_ziggurat.training.sampling import Sampler
 from napari_ziggurat.training.state import TrainingState
 
@@ -137,7 +137,7 @@ def fit(trainee: Trainee, budget: Budget, safe: Safe | None = None) -> Iterator[
     try:
         while (used := budget.used(state.number, state.elapsed)) < 1:
             _set_rate(state.optimiser, trainee.recipe.learning_rate, state.number, used)
-            loss = _step(trainee, batches.next(), state.optimiser)
+            loss = _step(trainee, batches.next(), state.optimiser, used)
             state.kept.update_parameters(trainee.network)
             state.number += 1
             state.elapsed = before + time.monotonic() - started
@@ -185,12 +185,15 @@ def _begin(trainee: Trainee) -> TrainingState:
     return TrainingState(network, kept, optimiser)
 
 
-def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer) -> float:
+def _step(
+    trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used: float
+) -> float:
     network, device = trainee.network, trainee.device
     image, target = (part.to(device, non_blocking=True) for part in batch)
     with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_pays(device)):
         logits = network(channels_last(image))
-    loss = deep_supervision_loss(logits, target)
+    weights = class_weights(trainee.sampler.shares, used)
+    loss = deep_supervision_loss(logits, target, torch.tensor(weights, device=device))
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), trainee.recipe.clip)

@@ -10,12 +10,34 @@ from monai.losses import DiceLoss
 from monai.networks import one_hot
 from torch.nn import functional
 
-__all__ = ["deep_supervision_loss", "partial_loss"]
+__all__ = ["class_weights", "deep_supervision_loss", "partial_loss"]
+
+_LARGEST_WEIGHT = 10.0
 
 _DICE = DiceLoss(softmax=False, batch=True, reduction="none", smooth_nr=1e-5, smooth_dr=1e-5)
 
 
-def deep_supervision_loss(logits: Sequence[torch.Tensor], target: torch.Tensor) -> torch.Tensor:
+def class_weights(shares: Sequence[float], used: float) -> list[float]:
+    """Weights of the cross-entropy: inverse square root of a class's share, at most 10.
+
+    Rare classes would not be found at all in a short training. In the course of the training the
+    weights shrink to their square root, since they cost precision.
+
+    Parameters
+    ----------
+    shares : sequence of float
+        Part of the labelled voxels that each class has.
+    used : float
+        Part of the training that is done, 0 to 1.
+    """
+    most = max(shares)
+    full = [min(_LARGEST_WEIGHT, (most / share) ** 0.5) if share else 1.0 for share in shares]
+    return [weight ** (1 - used / 2) for weight in full]
+
+
+def deep_supervision_loss(
+    logits: Sequence[torch.Tensor], target: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """Sum the partial loss over depths, weighted 1, 1/2, 1/4, ... divided by their sum.
 
     Parameters
@@ -24,13 +46,20 @@ def deep_supervision_loss(logits: Sequence[torch.Tensor], target: torch.Tensor) 
         Finest first, each on the grid of the target.
     target : (N, (Z), Y, X) uint8 tensor
         0 ignored, k for channel k - 1.
+    weights : (C,) tensor, optional
+        Class weights of the cross-entropy.
     """
-    weights = [2.0**-k for k in range(len(logits))]
-    losses = [w * partial_loss(each, target) for w, each in zip(weights, logits, strict=True)]
-    return torch.stack(losses).sum() / sum(weights)
+    depths = [2.0**-k for k in range(len(logits))]
+    losses = [
+        depth * partial_loss(each, target, weights)
+        for depth, each in zip(depths, logits, strict=True)
+    ]
+    return torch.stack(losses).sum() / sum(depths)
 
 
-def partial_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def partial_loss(
+    logits: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """Cross-entropy plus Dice, both over the labelled voxels alone.
 
     Dice counts only foreground classes that occur among them: an absent class would give a loss of
@@ -40,7 +69,7 @@ def partial_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     labelled = target > 0
     if not labelled.any():
         return logits.sum() * 0.0
-    entropy = functional.cross_entropy(logits, target.long() - 1, ignore_index=-1)
+    entropy = functional.cross_entropy(logits, target.long() - 1, weights, ignore_index=-1)
     return entropy + _partial_dice(logits, target, labelled)
 
 

@@ -16,7 +16,7 @@ __all__ = ["Design", "Machine", "Wishes", "design"]
 _SLICEWISE_RATIO = 6.0
 _MAX_FEATURES = {2: 512, 3: 320}
 _SMALLEST = 4  # voxels per axis on the coarsest level
-_MAX_DEPTH = 6
+_MAX_DEPTH = 5
 
 
 @dataclass(frozen=True)

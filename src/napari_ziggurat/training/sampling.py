@@ -72,6 +72,12 @@ class Sampler:
     patch: tuple[int, ...]
     balanced: float = 0.5
 
+    @property
+    def shares(self) -> list[float]:
+        """Part of the labelled voxels that each channel of the network has."""
+        channels = len(self.volumes[0].code.values)
+        return [self.index.shares.get(channel + 1, 0.0) for channel in range(channels)]
+
     def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Draw one patch: normalised image (C, (Z), Y, X), target ((Z), Y, X) with 0 ignored."""
         number, start = self._place(rng)
