@@ -1,9 +1,9 @@
 """Measure peak memory and speed of ``ziggurat segment`` while the volume grows.
 
-Usage: python benchmarks/segment_memory.py [--shape 64,256,256] [--factors 1,4,16] [--features 16,32,64]
+Usage: python benchmarks/segment_memory.py [--shape 64,256,256] [--factors 1,4] [--features 16,32]
 
-Writes volumes of noise, each some times larger than the first, and segments each in a process of its
-own with a network whose weights are random: memory and speed do not depend on what it has learned.
+Writes volumes of noise, each some times larger than the first, and segments each in a process of
+its own with a network of random weights: memory and speed do not depend on what it has learned.
 """
 
 import argparse
@@ -30,6 +30,7 @@ class Measured:
     peak_bytes: int
 
     def row(self) -> str:
+        """Give a row of Markdown."""
         voxels = float(np.prod(self.shape))
         cells = (
             " x ".join(map(str, self.shape)),
@@ -48,7 +49,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = write_model(Path(folder) / "model", options.features)
         for factor in options.factors:
-            sys.stdout.write(measure(Path(folder), model, grown(options.shape, factor)).row() + "\n")
+            measured = measure(Path(folder), model, grown(options.shape, factor))
+            sys.stdout.write(measured.row() + "\n")
             sys.stdout.flush()
 
 
@@ -76,7 +78,8 @@ def grown(shape: tuple[int, ...], factor: int) -> tuple[int, ...]:
 def measure(folder: Path, model: Path, shape: tuple[int, ...]) -> Measured:
     name = "x".join(map(str, shape))
     image = write_volume(folder / f"{name}.ome.zarr", shape)
-    command = ["segment", str(image), "--model", str(model), "--out", f"{folder}/{name}-labels.zarr"]
+    out = f"{folder}/{name}-labels.zarr"
+    command = ["segment", str(image), "--model", str(model), "--out", out]
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "napari_ziggurat", *command],

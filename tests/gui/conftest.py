@@ -36,21 +36,22 @@ def display() -> None:
 def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Give a function that writes a tiny model with fixed parameters; its classes are balanced."""
 
-    def make(axes: str = "zyx", channels: int = 1) -> Path:
+    def make(
+        axes: str = "zyx", channels: int = 1, spacing: tuple[float, ...] = (2.0, 0.5, 0.5)
+    ) -> Path:
         folder = tmp_path_factory.mktemp("models") / "tiny"
-        _write_model(folder, axes, channels)
+        _write_model(folder, axes, channels, spacing[-len(axes) :])
         return folder
 
     return make
 
 
-def _write_model(folder: Path, axes: str, channels: int) -> None:
+def _write_model(folder: Path, axes: str, channels: int, spacing: tuple[float, ...]) -> None:
     import torch
 
     from models import tiny_model
     from napari_ziggurat.networks import save_model
 
-    spacing = (2.0, 0.5, 0.5)[-len(axes) :]
     model = tiny_model(axes, channels, classes=CLASSES, spacing=spacing, unit="um")
     _balance(model.network, torch.randn(1, channels, *model.spec.window))
     save_model(model, folder)
@@ -79,7 +80,7 @@ class Dock:
 
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
-    def wait(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+    def wait(self, condition: Callable[[], bool], seconds: float = 180) -> None:
         """Wait until something is so."""
         self.qtbot.waitUntil(condition, timeout=int(1000 * seconds))
 

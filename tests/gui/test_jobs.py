@@ -78,7 +78,7 @@ def fail(error: Exception) -> Iterator[Progress]:
 def test_a_thread_reports_its_progress_and_its_result_in_the_thread_of_the_window(
     jobs: Any, qtbot: Any
 ) -> None:
-    from napari_ziggurat.gui.jobs import ThreadJob
+    from napari_ziggurat.gui.job import ThreadJob
 
     heard = Heard()
     jobs.start(ThreadJob(lambda: count(1000)), heard.handlers())
@@ -99,7 +99,7 @@ def test_a_thread_reports_its_progress_and_its_result_in_the_thread_of_the_windo
 def test_an_error_becomes_a_sentence_with_details(
     jobs: Any, qtbot: Any, error: Exception, sentence: str
 ) -> None:
-    from napari_ziggurat.gui.jobs import ThreadJob
+    from napari_ziggurat.gui.job import ThreadJob
 
     heard = Heard()
     jobs.start(ThreadJob(lambda: fail(error)), heard.handlers())
@@ -110,7 +110,7 @@ def test_an_error_becomes_a_sentence_with_details(
 
 
 def test_a_cancelled_thread_ends_without_a_result_and_closes_its_run(jobs: Any, qtbot: Any) -> None:
-    from napari_ziggurat.gui.jobs import ThreadJob
+    from napari_ziggurat.gui.job import ThreadJob
 
     (heard, ended) = (Heard(), threading.Event())
     job = ThreadJob(lambda: forever(ended))
@@ -123,7 +123,7 @@ def test_a_cancelled_thread_ends_without_a_result_and_closes_its_run(jobs: Any, 
 
 
 def test_nothing_is_heard_of_a_job_once_its_dock_is_gone(jobs: Any, dock: Any, qtbot: Any) -> None:
-    from napari_ziggurat.gui.jobs import ThreadJob
+    from napari_ziggurat.gui.job import ThreadJob
 
     (heard, ended) = (Heard(), threading.Event())
     jobs.start(ThreadJob(lambda: forever(ended)), heard.handlers())
@@ -139,7 +139,8 @@ def test_nothing_is_heard_of_a_job_once_its_dock_is_gone(jobs: Any, dock: Any, q
 def test_the_jobs_of_a_dock_end_though_nobody_holds_it(qtbot: Any) -> None:
     from qtpy.QtWidgets import QWidget
 
-    from napari_ziggurat.gui.jobs import Jobs, ThreadJob
+    from napari_ziggurat.gui.job import ThreadJob
+    from napari_ziggurat.gui.jobs import Jobs
 
     ended = threading.Event()
     window = QWidget()
@@ -153,7 +154,7 @@ def test_the_jobs_of_a_dock_end_though_nobody_holds_it(qtbot: Any) -> None:
 
 
 def process(code: str, understand: Callable[[str], Progress | None] = lambda line: None) -> Any:
-    from napari_ziggurat.gui.jobs import ProcessJob
+    from napari_ziggurat.gui.job import ProcessJob
 
     return ProcessJob([sys.executable, "-c", code], understand)
 
@@ -162,7 +163,7 @@ def test_a_process_reports_its_progress_and_gives_its_output(jobs: Any, qtbot: A
     heard = Heard()
     code = "import sys; sys.stderr.write('half\\rrest\\n'); print('done')"
     jobs.start(process(code, lambda line: Progress(line)), heard.handlers())
-    qtbot.waitUntil(lambda: heard.ends == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: heard.ends == 1, timeout=60_000)
     assert [step.stage for step in heard.steps] == ["half", "rest"]
     assert [result.strip() for result in heard.results] == ["done"]
 
@@ -172,12 +173,20 @@ def test_a_process_that_fails_says_its_last_line(jobs: Any, qtbot: Any) -> None:
     jobs.start(
         process("import sys; print('first'); sys.exit('Error: It is so.')"), heard.handlers()
     )
-    qtbot.waitUntil(lambda: heard.ends == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: heard.ends == 1, timeout=60_000)
     assert [failure.sentence for failure in heard.failures] == ["It is so."]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
+def test_a_process_that_is_killed_from_outside_says_so(jobs: Any, qtbot: Any) -> None:
+    heard = Heard()
+    jobs.start(process("import os, signal; os.kill(os.getpid(), signal.SIGKILL)"), heard.handlers())
+    qtbot.waitUntil(lambda: heard.ends == 1, timeout=60_000)
+    assert "memory" in heard.failures[0].sentence
+
+
 def test_a_program_that_is_not_there_is_a_failure(jobs: Any, qtbot: Any) -> None:
-    from napari_ziggurat.gui.jobs import ProcessJob
+    from napari_ziggurat.gui.job import ProcessJob
 
     heard = Heard()
     jobs.start(ProcessJob(["no-such-program"], lambda line: None), heard.handlers())
@@ -190,9 +199,9 @@ def test_a_cancelled_process_is_asked_to_end(jobs: Any, qtbot: Any) -> None:
     code = "import sys, time; sys.stderr.write('on\\n'); sys.stderr.flush(); time.sleep(60)"
     job = process(code, lambda line: Progress(line))
     jobs.start(job, heard.handlers())
-    qtbot.waitUntil(lambda: bool(heard.steps), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(heard.steps), timeout=60_000)
     job.cancel()
-    qtbot.waitUntil(lambda: heard.ends == 1, timeout=3_000)
+    qtbot.waitUntil(lambda: heard.ends == 1, timeout=20_000)
     assert heard.failures == []
 
 
@@ -201,7 +210,7 @@ def test_closing_kills_a_process_that_does_not_listen(
 ) -> None:
     import napari_ziggurat.gui.jobs as module
 
-    monkeypatch.setattr(module, "_PATIENCE", 0.5)
+    monkeypatch.setattr(module, "PATIENCE", 0.5)
     heard = Heard()
     code = (
         "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
@@ -209,6 +218,6 @@ def test_closing_kills_a_process_that_does_not_listen(
     )
     job = process(code, lambda line: Progress(line))
     jobs.start(job, heard.handlers())
-    qtbot.waitUntil(lambda: bool(heard.steps), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(heard.steps), timeout=60_000)
     jobs.close()
     assert not job.running

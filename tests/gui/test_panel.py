@@ -1,8 +1,9 @@
 """The dock in a real window: real buttons, a real model, every kind of image layer."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -184,6 +185,27 @@ def test_every_kind_of_image_layer_can_be_segmented(
     assert image.get_value(world, world=True) is not None
 
 
+def test_the_level_that_fits_the_model_is_segmented_and_lies_on_the_image(
+    open_dock: Any, make_model: Any, tmp_path: Path
+) -> None:
+    dock = open_dock(multiscale_layer)
+    dock.viewer.reset_view()
+    dock.choose(make_model(spacing=(2.0, 1.0, 1.0)))
+    assert "level 1" in dock.run(dock.panel.view_button)
+    labels = dock.result()
+    assert labels.data.shape == (1, 48, 64)
+    assert labels.scale.tolist() == [2, 1, 1]
+    # Voxel 0 of level 1 lies between the first two voxels of level 0.
+    assert labels.translate.tolist()[1:] == [0.25, 0.25]
+    dock.viewer.layers.remove(labels)
+    dock.panel.output.line.setText(str(tmp_path / "out.ome.zarr"))
+    dock.run(dock.panel.whole_button)
+    labels = dock.result()
+    assert _finest(labels).shape == (20, 48, 64)
+    assert labels.scale.tolist() == [2, 1, 1]
+    assert labels.translate.tolist() == [0, 0.25, 0.25]
+
+
 def test_a_second_view_takes_the_place_of_the_first(open_dock: Any, make_model: Any) -> None:
     dock = open_dock(numpy_layer)
     dock.choose(make_model())
@@ -220,6 +242,33 @@ def test_an_image_in_memory_is_segmented_into_an_ome_zarr(
     assert labels.scale.tolist() == dock.viewer.layers[0].scale.tolist()
 
 
+@pytest.mark.parametrize(
+    ("add", "model_axes", "channels"),
+    [
+        (time_layer, "zyx", 1),
+        (inner_channel_layer, "zyx", 3),
+        (transposed_layer, "zyx", 1),
+        (rgb_layer, "yx", 3),
+    ],
+)
+def test_the_whole_of_every_kind_of_layer_lies_on_its_image(
+    open_dock: Any,
+    make_model: Any,
+    tmp_path: Path,
+    add: Callable[[Any], str],
+    model_axes: str,
+    channels: int,
+) -> None:
+    dock = open_dock(add)
+    dock.choose(make_model(model_axes, channels))
+    dock.panel.output.line.setText(str(tmp_path / "out.ome.zarr"))
+    dock.run(dock.panel.whole_button)
+    (image, labels) = (dock.viewer.layers[0], dock.result())
+    assert _finest(labels).shape == image.data.shape[: image.ndim]
+    np.testing.assert_allclose(labels.extent.world, image.extent.world)
+    assert set(np.unique(np.asarray(_finest(labels)))) == {0, 1, 2}
+
+
 def test_a_file_is_segmented_by_the_command_that_the_dock_shows(
     open_dock: Any, make_model: Any, tmp_path: Path
 ) -> None:
@@ -254,21 +303,20 @@ def _finest(layer: Any) -> Any:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let each piece of a view take a while, and note what was begun."""
-    import napari_ziggurat.runs.segment as module
+    """Let each window of a view take a while, and note those that were begun."""
+    from napari_ziggurat.runs.session import Session
 
     begun: list[str] = []
 
-    def predict_box(image: Any, model: Any, level: int, box: Any, time: int = 0) -> Any:
-        begun.append(str(box))
-        _sleep(0.3)
-        return np.zeros(box.shape, np.uint8)
+    def predict(self: Any, plan: Any, box: Any, intensity: Any, time: int) -> Iterator[Any]:
+        for cell in plan.lattice.cells(box):
+            begun.append(str(cell.box))
+            sleep(0.2)
+            where = cell.box.intersect(box)
+            yield where, np.zeros((3, *where.shape), np.float32)
 
-    monkeypatch.setattr(module, "predict_box", predict_box)
+    monkeypatch.setattr(Session, "predict", predict)
     return begun
-
-
-_sleep = time.sleep
 
 
 def large_layer(viewer: Any) -> None:
@@ -355,6 +403,14 @@ def test_the_3d_display_has_no_view_to_segment(open_dock: Any, make_model: Any) 
     dock.click(dock.panel.view_button)
     assert "2D display" in dock.panel.activity.sentence.text()
     assert not dock.panel.runner.busy
+
+
+def test_voxels_that_are_no_numbers_are_refused(open_dock: Any, make_model: Any) -> None:
+    voxels = random((96, 128)).astype(np.float32)
+    voxels[40:42, 50] = np.nan
+    dock = open_dock(lambda viewer: viewer.add_image(voxels, contrast_limits=(0, 255)))
+    dock.choose(make_model("yx"))
+    assert "2 voxels that are NaN" in dock.run(dock.panel.view_button)
 
 
 def test_a_view_that_is_too_large_is_refused_with_numbers(

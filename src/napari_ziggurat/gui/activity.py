@@ -5,7 +5,7 @@ import time
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QPlainTextEdit, QProgressBar, QPushButton, QWidget
 
-from napari_ziggurat.gui.jobs import Failure
+from napari_ziggurat.gui.job import Failure
 from napari_ziggurat.gui.widgets import column, note, row
 from napari_ziggurat.progress import Progress
 

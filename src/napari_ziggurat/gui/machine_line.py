@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QToolButton, QWidget
 
-from napari_ziggurat.gui.jobs import Failure
+from napari_ziggurat.gui.job import Failure
 from napari_ziggurat.gui.widgets import column, note, row
 
 if TYPE_CHECKING:

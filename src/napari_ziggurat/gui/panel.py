@@ -12,7 +12,8 @@ from napari_ziggurat.geometry import Box
 from napari_ziggurat.gui.activity import Activity
 from napari_ziggurat.gui.command import segment_words
 from napari_ziggurat.gui.image_chooser import ImageChooser
-from napari_ziggurat.gui.jobs import Failure, Handlers, Job, Jobs, ThreadJob
+from napari_ziggurat.gui.job import Failure, Job, ThreadJob
+from napari_ziggurat.gui.jobs import Handlers, Jobs
 from napari_ziggurat.gui.layers import Placement, unwrapped
 from napari_ziggurat.gui.machine_line import MachineLine
 from napari_ziggurat.gui.model_chooser import ModelChooser

@@ -11,7 +11,8 @@ from napari_ziggurat.errors import ZigguratError
 from napari_ziggurat.gui.activity import Activity, duration
 from napari_ziggurat.gui.command import program, segment_words, understand
 from napari_ziggurat.gui.growing import GrowingLabels
-from napari_ziggurat.gui.jobs import Failure, Handlers, Job, Jobs, ProcessJob, ThreadJob
+from napari_ziggurat.gui.job import Failure, Job, ProcessJob, ThreadJob
+from napari_ziggurat.gui.jobs import Handlers, Jobs
 from napari_ziggurat.gui.results import Target, show_piece
 from napari_ziggurat.gui.tasks import Piece, ViewRequest, segment_arrays, segment_view
 from napari_ziggurat.progress import Progress

@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.geometry import BlockGrid, Box
+from napari_ziggurat.geometry import Box
 from napari_ziggurat.progress import Progress
 
 if TYPE_CHECKING:
     from napari_ziggurat.images import Image
     from napari_ziggurat.runs.config import SegmentConfig
     from napari_ziggurat.runs.doctor import Report
+    from napari_ziggurat.runs.session import Session
 
 __all__ = ["Piece", "ViewRequest", "examine_machine", "segment_arrays", "segment_view"]
 
 _MOST = 2**24  # voxels of a view: more takes minutes, and the canvas has fewer pixels
-_TILE = 256  # side of the boxes that a view is computed in; after each it can be cancelled
 
 
 @dataclass(frozen=True)
@@ -47,23 +47,40 @@ class Piece:
 
 
 def segment_view(request: ViewRequest) -> Generator[Progress, None, Piece]:
-    """Segment what is visible; the generator gives back a `Piece`."""
-    yield Progress("load model")
-    from napari_ziggurat.networks import load_model, read_spec
-    from napari_ziggurat.runs.segment import choose_level, predict_box
+    """Segment what is visible, window by window; the generator gives back a `Piece`.
 
-    level = choose_level(request.image, read_spec(request.model))
+    The bits are those that `predict_box` gives, which cannot be stopped on its way.
+    """
+    yield Progress("load model")
+    from napari_ziggurat.networks import load_model
+    from napari_ziggurat.runs.options import SegmentOptions
+    from napari_ziggurat.runs.segment import choose_level
+    from napari_ziggurat.runs.session import Session
+
+    model = load_model(request.model)
+    level = choose_level(request.image, model.spec)
     box = _at_level(request.image, level, request.box)
     _check_size(box, level)
-    labels = np.zeros(box.shape, np.uint8)
-    tiles = _tiles(box)
-    for done, tile in enumerate(tiles):
-        yield Progress("segment view", done, len(tiles))
-        model = load_model(request.model)  # a network is used up by each prediction
-        part = predict_box(request.image, model, level=level, box=tile, time=request.time)
-        labels[tile.relative_to(box.start).slices] = part
-    yield Progress("segment view", len(tiles), len(tiles))
+    _check_finite(request, level, box)
+    with Session(model, SegmentOptions(level=level, box=str(box))) as session:
+        labels = yield from _predict(session, request, level, box)
     return Piece(labels, level, box, request.time)
+
+
+def _predict(
+    session: "Session", request: ViewRequest, level: int, box: Box
+) -> Generator[Progress, None, NDArray[np.uint8]]:
+    from napari_ziggurat.inference.labels import most_probable
+
+    plan = session.plan(request.image)
+    intensity = session.intensity(request.image, level, request.time)
+    values = [each.value for each in session.spec.classes]
+    labels = np.zeros(box.shape, np.uint8)
+    pieces = session.predict(plan, box, intensity, request.time)
+    for done, (where, probabilities) in enumerate(pieces, 1):
+        labels[where.relative_to(box.start).slices] = most_probable(probabilities, values)
+        yield Progress("segment view", done, plan.windows // plan.times)
+    return labels
 
 
 def segment_arrays(image: "Image", config: "SegmentConfig") -> Generator[Progress, None, None]:
@@ -95,17 +112,21 @@ def _at_level(image: "Image", level: int, box: Box) -> Box:
     return Box(tuple(start.tolist()), tuple(stop.tolist()))
 
 
-def _tiles(box: Box) -> list[Box]:
-    """Cut a box along lines that lie at multiples of the tile, as the cells of a network do."""
-    start = tuple(a - a % _TILE for a in box.start)
-    grid = BlockGrid(Box(start, box.stop), (_TILE,) * box.ndim)
-    return [tile.write_box.intersect(box) for tile in grid]
-
-
 def _check_size(box: Box, level: int) -> None:
     if box.size > _MOST:
         shape = " × ".join(map(str, box.shape))
         raise InputError(
             f"The view shows {shape} voxels of level {level}; up to {_MOST:,} can be segmented at "
             "once. Zoom in, or segment the whole image."
+        )
+
+
+def _check_finite(request: ViewRequest, level: int, box: Box) -> None:
+    if request.image.dtype.kind != "f":
+        return
+    bad = int(np.count_nonzero(~np.isfinite(request.image.read(level, box, request.time))))
+    if bad:
+        raise InputError(
+            f"The view holds {bad} voxels that are NaN or infinite; a network cannot use them. "
+            "Replace them in the layer, or segment the file with --nan-as 0."
         )

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Self
 
 from napari_ziggurat.geometry import Box
@@ -48,12 +47,7 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.predictor.close()
 
     def plan(self, image: Image) -> SegmentPlan:

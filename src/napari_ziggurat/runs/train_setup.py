@@ -27,6 +27,10 @@ from napari_ziggurat.training.volumes import (
 
 __all__ = ["TrainSetup", "opener_of", "prepare"]
 
+# Part of the patches that is centred on a class drawn with equal chances; more where a class has
+# less than one percent of the labelled voxels and chance would hardly meet it.
+_BALANCED, _BALANCED_RARE, _RARE = 0.5, 0.75, 0.01
+
 
 @dataclass(frozen=True)
 class TrainSetup:
@@ -99,7 +103,8 @@ def prepare(config: TrainConfig, device: torch.device, parent: Model | None) -> 
         why,
         f"{device}, {'bfloat16' if bfloat16_pays(device) else 'float32'}",
     )
-    sampler = Sampler(volumes, each, index, shape.patch)
+    rare = min(index.shares.values()) < _RARE
+    sampler = Sampler(volumes, each, index, shape.patch, _BALANCED_RARE if rare else _BALANCED)
     return TrainSetup(config, code, volumes, sampler, shape, intensity, network, reasons)
 
 

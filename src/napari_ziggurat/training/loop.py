@@ -185,9 +185,7 @@ def _begin(trainee: Trainee) -> TrainingState:
     return TrainingState(network, kept, optimiser)
 
 
-def _step(
-    trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used: float
-) -> float:
+def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used: float) -> float:
     network, device = trainee.network, trainee.device
     image, target = (part.to(device, non_blocking=True) for part in batch)
     with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_pays(device)):

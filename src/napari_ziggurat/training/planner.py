@@ -155,11 +155,11 @@ def _choose_patch(
     budget = 128**3 if machine.gpu else 48**3
     side = round((budget * math.prod(ratio)) ** (1 / 3))
     wanted = [max(8, side / r) for r in ratio]
-    patch = [min(_ceil(round(w), 8), _ceil(n, 4)) for w, n in zip(wanted, shape, strict=True)]
+    patch = [min(_nearest(w, 8), _ceil(n, 4)) for w, n in zip(wanted, shape, strict=True)]
     spare = budget / math.prod(patch)
     if spare > 1.3:  # an axis was cut off by the image: give its share to the others
         grow = spare ** (1 / 2)
-        patch = [min(_ceil(round(p * grow), 8), _ceil(n, 4)) if n > p else p
+        patch = [min(_nearest(p * grow, 8), _ceil(n, 4)) if n > p else p
                  for p, n in zip(patch, shape, strict=True)]  # fmt: skip
     return tuple(patch)
 
@@ -214,6 +214,10 @@ def _round_up(shape: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:
 
 def _ceil(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
+
+
+def _nearest(value: float, multiple: int) -> int:
+    return max(multiple, round(value / multiple) * multiple)
 
 
 def _by(shape: Sequence[int]) -> str:
