@@ -230,3 +230,12 @@ def test_a_model_for_other_images_is_refused(plane: Path, model: Path, tmp_path:
 def test_the_input_is_never_overwritten(plane: Path, model: Path) -> None:
     with pytest.raises(InputError, match="input itself"):
         finish(segment(_config(plane, model, plane, overwrite=True)))
+
+
+def test_a_model_in_memory_can_be_used_again_and_again() -> None:
+    model = tiny_model()
+    image, box = image_from_array(PLANE, axes="yx"), Box.whole(PLANE.shape)
+    before = {k: v.clone() for k, v in model.network.state_dict().items()}
+    assert np.array_equal(predict_box(image, model, 0, box), predict_box(image, model, 0, box))
+    after = model.network.state_dict()
+    assert all((before[key] == after[key]).all() for key in before)

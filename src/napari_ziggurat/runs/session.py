@@ -1,5 +1,6 @@
 """Session: a model loaded on a device, ready for one image after the other."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ class Session:
     Parameters
     ----------
     model : Model
-        Its network is used up: norms are folded, parameters moved.
+        Left as it is; the session works on a copy of its network.
     options : SegmentOptions
         Device, precision, workers and what to segment.
     """
@@ -37,7 +38,7 @@ class Session:
         device = resolve_device(options.device)
         self.precision = resolve_precision(options.precision, device)
         self.predictor = Predictor(
-            model.network,
+            copy.deepcopy(model.network),
             device,
             precision=self.precision,
             batch=options.batch,
