@@ -112,3 +112,12 @@ def test_a_torn_weight_file_is_refused(folder: Path) -> None:
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match=r"model\.json"):
         load_model(tmp_path)
+
+
+def test_weights_whose_length_begins_like_a_pickle_are_read(folder: Path) -> None:
+    path = folder / "weights.safetensors"
+    state, padding = load_file(path), 0
+    while path.read_bytes()[0] != 0x80:
+        padding += 1
+        save_file(state, path, {"padding": "x" * padding})
+    assert load_model(folder).spec.axes == "yx"

@@ -17,7 +17,7 @@ from napari_ziggurat.runs.config import DemoConfig
 from napari_ziggurat.runs.demo import DemoResult, DemoSize, demo
 from napari_ziggurat.runs.demo_folder import claim
 
-TINY = DemoSize(shape=(16, 96, 96), fraction=0.01, patch=(8, 32, 32), features=4, depth=2, steps=3)
+TINY = DemoSize(shape=(16, 96, 96), fraction=0.01, patch=(1, 32, 32), depth=2, steps=3)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from monai.networks.blocks import Convolution
-from monai.networks.layers.factories import Conv
+from monai.networks.layers.factories import Conv, Pool
 from torch import nn
 from torch.nn import functional
 
@@ -77,7 +77,11 @@ class PlainBlock(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions whose result is added to the (projected) input."""
+    """Two convolutions whose result is added to the (pooled and projected) input.
+
+    The input is averaged before it is projected, so that no voxel of it is dropped (ResNet-D,
+    arXiv 1812.01187).
+    """
 
     def __init__(
         self, spec: ConvSpec, channels: tuple[int, int], stride: Sequence[int] = ()
@@ -86,10 +90,12 @@ class ResidualBlock(nn.Module):
         out = channels[1]
         self.first = conv_norm_act(spec, channels, stride)
         self.second = conv_norm_act(spec, (out, out), act=False)
-        same = channels[0] == out and all(s == 1 for s in stride)
-        self.project = (
-            nn.Identity() if same else conv_norm_act(spec.pointwise, channels, stride, act=False)
-        )
+        steps: list[nn.Module] = []
+        if any(s > 1 for s in stride):
+            steps.append(Pool["avg", spec.dims](kernel_size=tuple(stride), stride=tuple(stride)))
+        if channels[0] != out:
+            steps.append(conv_norm_act(spec.pointwise, channels, act=False))
+        self.project = nn.Sequential(*steps)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, C, (Z), Y, X) to (N, out, ...)."""

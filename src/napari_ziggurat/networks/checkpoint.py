@@ -165,8 +165,10 @@ def _refuse_pickle(path: Path) -> None:
     if not path.is_file():
         return
     with path.open("rb") as file:
-        head = file.read(4)
-    if head[:1] == b"\x80" or head == b"PK\x03\x04":
+        head = file.read(9)
+    if head[8:] == b"{":  # safetensors: eight bytes of length, which may begin like a pickle
+        return
+    if head[:1] == b"\x80" or head[:4] == b"PK\x03\x04":
         raise InputError(
             f"'{path}' is a pickle (a file saved by torch.save, for example). Loading one can run "
             "any code it holds, so it is refused. Give a model folder made by 'ziggurat train'."

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,18 +58,21 @@ class DemoSize:
         Voxels of the volume (Z, Y, X).
     fraction : float
         Part of the voxels that strokes may cover.
+    dims : int
+        Network over sections or over volumes. Over sections it learns soonest from strokes, which
+        lie in sections: two cores have no more than a minute or two.
     patch : tuple of int or None
         Training patch; chosen from the data when None.
-    features, depth : int or None
-        Of the network; chosen from the data when None.
+    depth : int or None
+        Levels of the network; chosen from the data when None.
     steps : int or None
         Training steps, instead of the minutes of the config.
     """
 
     shape: tuple[int, int, int] = (96, 512, 512)
     fraction: float = 0.005
+    dims: Literal[2, 3] = 2
     patch: tuple[int, ...] | None = None
-    features: int | None = None
     depth: int | None = None
     steps: int | None = None
 
@@ -176,8 +180,8 @@ def _train(config: DemoConfig, size: DemoSize) -> Run[None]:
         steps=size.steps,
         seed=config.seed,
         device=config.device,
+        dims=size.dims,
         patch=size.patch,
-        features=size.features,
         depth=size.depth,
     )
     yield from train(settings)
