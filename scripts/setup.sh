@@ -46,7 +46,7 @@ need_packages() {
     command -v dpkg-query >/dev/null || return 0
     missing=$(missing_packages "$@" | xargs)
     [ -z "$missing" ] && return
-    may_install || die "$what needs Debian packages that are missing: sudo apt-get install $missing"
+    may_install || die "Debian packages are missing for $what; install them: sudo apt-get install $missing"
     # shellcheck disable=SC2086
     apt_install $missing
 }
@@ -57,7 +57,7 @@ make_environment() {
     [ -x "$1/bin/pip" ] && return
     python=$(find_python)
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        need_packages "A virtual environment" \
+        need_packages "a virtual environment" \
             "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
     fi
     rm -rf "$1"

@@ -69,10 +69,12 @@ class DemoSize:
         Training steps, instead of the minutes of the config.
     """
 
-    shape: tuple[int, int, int] = (96, 512, 512)
+    # Above 512 pixels there is more than one level. Windows of a section are four patches wide, so
+    # that one window sees a whole section.
+    shape: tuple[int, int, int] = (96, 576, 576)
     fraction: float = 0.005
     dims: Literal[2, 3] = 2
-    patch: tuple[int, ...] | None = None
+    patch: tuple[int, ...] | None = (1, 144, 144)
     depth: int | None = None
     steps: int | None = None
 
