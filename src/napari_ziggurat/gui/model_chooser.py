@@ -119,11 +119,11 @@ def _describe(spec: "ModelSpec") -> str:
         spec.network.name.replace("_", " "),
         f"{spec.dims}D",
         "1 channel" if channels == 1 else f"{channels} channels",
-        f"trained at {spacing}",
     ]
     chips = (
         f"<span style='color:{escape(c.color)}'>■</span>&nbsp;{escape(c.name)}"
         for c in spec.classes
         if c.value
     )
-    return f"{escape(' · '.join(facts))}<br>{' &nbsp; '.join(chips)}"
+    lines = (escape(" · ".join(facts)), f"trained at {escape(spacing)}", " &nbsp; ".join(chips))
+    return "<br>".join(lines)

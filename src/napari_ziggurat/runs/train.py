@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from napari_ziggurat.classes import default_classes
 from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.networks import Model, ModelSpec, create_network, load_model, save_model
 from napari_ziggurat.networks.device import resolve_device
@@ -138,7 +137,7 @@ def _validate(network: torch.nn.Module, setup: TrainSetup) -> dict[str, float]:
     own, shared = fingerprint(volumes, setup.sampler.index)[1], setup.intensity
     each = own if shared.scope == "image" else [shared] * len(volumes)
     scores = validate(network, volumes, each, setup.shape.patch, flat=setup.flat)
-    names = {c.value: c.name for c in default_classes(code.values)}
+    names = {c.value: c.name for c in setup.classes}
     return {names[value]: score for value, score in scores.items()}
 
 
@@ -149,7 +148,7 @@ def _spec(setup: TrainSetup, result: TrainResult, parent: Model | None) -> Model
     return ModelSpec(
         network=setup.network,
         task=setup.config.task,
-        classes=default_classes(setup.code.values),
+        classes=setup.classes if parent is None else parent.spec.classes,
         channels=image.channels,
         axes=axes,
         spacing=spacing.values,

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import psutil
 import torch
 
+from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Spacing
+from napari_ziggurat.images.class_names import named_classes
 from napari_ziggurat.networks import Intensity, Model, ModelSpec, NetworkConfig, configure_network
 from napari_ziggurat.networks.device import bfloat16_pays
 from napari_ziggurat.runs.config import TrainConfig
@@ -49,6 +51,11 @@ class TrainSetup:
     def flat(self) -> bool:
         """The network sees planes of volumes."""
         return self.shape.dims < len(self.shape.patch)
+
+    @property
+    def classes(self) -> tuple[LabelClass, ...]:
+        """Classes with the names that the label images state."""
+        return named_classes(self.volumes[0].labels, self.code.values)
 
     @property
     def spacing(self) -> Spacing:

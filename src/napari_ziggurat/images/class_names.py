@@ -1,0 +1,40 @@
+"""Names and colours of classes, as a label image states them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from napari_ziggurat.classes import LabelClass, default_classes
+from napari_ziggurat.errors import MissingError
+from napari_ziggurat.images.image import Image
+from napari_ziggurat.images.ome_zarr import image_attributes
+from napari_ziggurat.images.zarr_output import read_attributes
+
+__all__ = ["named_classes"]
+
+
+def named_classes(labels: Image, values: Sequence[int]) -> tuple[LabelClass, ...]:
+    """Give each value the name and the colour that an OME-Zarr label image states for it.
+
+    Where nothing is stated, and for other formats, the name and colour follow from the value.
+    """
+    stated = _stated(labels)
+    names = {e["label-value"]: e["name"] for e in stated.get("properties", []) if "name" in e}
+    colors = {e["label-value"]: _hex(e["rgba"]) for e in stated.get("colors", []) if "rgba" in e}
+    return tuple(
+        replace(c, name=str(names.get(c.value, c.name)), color=colors.get(c.value, c.color))
+        for c in default_classes(values)
+    )
+
+
+def _stated(labels: Image) -> dict[str, list[dict[str, object]]]:
+    if labels.source is None or not labels.source.is_dir():
+        return {}
+    try:
+        attributes = read_attributes(labels.source)
+    except MissingError:
+        return {}
+    return dict(image_attributes(attributes).get("image-label") or {})
+
+
+def _hex(rgba: object) -> str:
+    return "#" + bytes(rgba[:3]).hex() if isinstance(rgba, list) else "#ffffff"
