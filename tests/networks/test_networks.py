@@ -35,6 +35,20 @@ def test_contract(name: str, topology: Topology, size: tuple[int, ...]) -> None:
     assert out.shape == (2, topology.out_channels, *size)
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("topology", "size"), CASES[:2])
+def test_reduced_precision_works_in_training_and_evaluation(
+    name: str, topology: Topology, size: tuple[int, ...]
+) -> None:
+    network = create_network(configure_network(name, topology))
+    x = torch.randn(2, topology.in_channels, *size)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network.train()(x)
+    sum(each.float().square().sum() for each in logits).backward()
+    with torch.no_grad():
+        assert network.eval().bfloat16()(x.bfloat16()).dtype == torch.bfloat16
+
+
 def test_the_caller_never_sees_the_padding() -> None:
     torch.manual_seed(0)
     network = create_network(configure_network("unet", PLANE)).eval()

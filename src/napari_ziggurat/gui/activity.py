@@ -28,7 +28,7 @@ class Clock:
         if step.stage != self._stage:
             (self._stage, self._first, self._began) = (step.stage, step.done, now)
         (elapsed, gained) = (now - self._began, step.done - self._first)
-        if step.total is None or gained <= 0 or elapsed < _EARLY:
+        if step.total is None or step.done >= step.total or gained <= 0 or elapsed < _EARLY:
             return None
         return elapsed * (step.total - step.done) / gained
 

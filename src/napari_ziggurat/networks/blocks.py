@@ -5,11 +5,20 @@ from dataclasses import dataclass
 
 import torch
 from monai.networks.blocks import Convolution
-from monai.networks.layers.factories import Conv, Pool
+from monai.networks.layers.factories import Conv
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["ConvSpec", "PlainBlock", "ResidualBlock", "Upsample", "conv_norm_act", "crop", "resize"]
+__all__ = [
+    "AveragePool",
+    "ConvSpec",
+    "PlainBlock",
+    "ResidualBlock",
+    "Upsample",
+    "conv_norm_act",
+    "crop",
+    "resize",
+]
 
 _LINEAR = {2: "bilinear", 3: "trilinear"}
 
@@ -92,7 +101,7 @@ class ResidualBlock(nn.Module):
         self.second = conv_norm_act(spec, (out, out), act=False)
         steps: list[nn.Module] = []
         if any(s > 1 for s in stride):
-            steps.append(Pool["avg", spec.dims](kernel_size=tuple(stride), stride=tuple(stride)))
+            steps.append(AveragePool(stride))
         if channels[0] != out:
             steps.append(conv_norm_act(spec.pointwise, channels, act=False))
         self.project = nn.Sequential(*steps)
@@ -100,6 +109,19 @@ class ResidualBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, C, (Z), Y, X) to (N, out, ...)."""
         return functional.leaky_relu(self.second(self.first(x)) + self.project(x), 0.01)
+
+
+class AveragePool(nn.Module):
+    """Mean over windows of one stride; in float32, since torch has no 3D one in bfloat16."""
+
+    def __init__(self, stride: Sequence[int]) -> None:
+        super().__init__()
+        self.stride = tuple(stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, C, (Z), Y, X) to the coarser grid; sizes are multiples of the stride."""
+        pool = functional.avg_pool2d if len(self.stride) == 2 else functional.avg_pool3d
+        return pool(x.float(), self.stride, self.stride).to(x.dtype)
 
 
 class Upsample(nn.Module):
