@@ -78,6 +78,8 @@ def _open(viewer: "napari.Viewer", demo: Path) -> "Panel":
     panel = Panel(viewer)
     viewer.window.add_dock_widget(panel, name="Ziggurat", area="right")
     panel.model.open(demo / "model")
+    if panel.model.path is None:
+        raise SystemExit(f"'{demo / 'model'}' is no model; give another folder with --demo.")
     viewer.dims.set_current_step(0, int(_PLANE * viewer.dims.nsteps[0]))
     viewer.layers.selection.active = viewer.layers[0]
     _wait(panel.view_button.isEnabled)

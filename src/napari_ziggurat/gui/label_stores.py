@@ -1,13 +1,16 @@
-"""Label stores: what an OME-Zarr says about labels: which there are, and what their values mean."""
+"""Label stores: which label images an OME-Zarr holds, and which classes they state."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_ziggurat.classes import LabelClass, default_classes
+from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import ZigguratError
 
-__all__ = ["is_label_store", "label_stores", "stored_classes"]
+if TYPE_CHECKING:
+    from napari_ziggurat.images import Image
+
+__all__ = ["is_label_store", "label_stores", "stated_classes"]
 
 
 def label_stores(path: Path) -> list[Path]:
@@ -21,15 +24,13 @@ def is_label_store(path: Path) -> bool:
     return "image-label" in _attributes(path)
 
 
-def stored_classes(path: Path) -> tuple[LabelClass, ...]:
+def stated_classes(labels: "Image") -> tuple[LabelClass, ...]:
     """Classes of a label image; none where it gives its values no colours."""
-    about = _attributes(path).get("image-label", {})
-    colors = {c["label-value"]: c.get("rgba") for c in about.get("colors") or []}
-    names = {p["label-value"]: p.get("name") for p in about.get("properties") or []}
-    return tuple(
-        LabelClass(c.value, names.get(c.value) or c.name, _color(colors[c.value]) or c.color)
-        for c in default_classes([value for value in colors if value > 0])
-    )
+    from napari_ziggurat.images.class_names import named_classes
+
+    about = _attributes(labels.source).get("image-label") if labels.source else None
+    values = [each["label-value"] for each in (about or {}).get("colors") or []]
+    return named_classes(labels, [value for value in values if value > 0])
 
 
 def _attributes(path: Path) -> Mapping[str, Any]:
@@ -42,7 +43,3 @@ def _attributes(path: Path) -> Mapping[str, Any]:
         return {}
     found: Mapping[str, Any] = attributes.get("ome", attributes)
     return found
-
-
-def _color(rgba: Any) -> str | None:
-    return "#{:02x}{:02x}{:02x}".format(*rgba[:3]) if rgba else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_ziggurat.errors import InputError, ZigguratError
-from napari_ziggurat.gui.label_stores import is_label_store, label_stores, stored_classes
+from napari_ziggurat.gui.label_stores import is_label_store, label_stores, stated_classes
 from napari_ziggurat.gui.layers import METADATA, class_colormap, class_features, layer_units
 from napari_ziggurat.gui.lazy_view import Arranged, LazyView
 
@@ -116,7 +116,7 @@ def _labels(path: Path, *, visible: bool) -> LayerData:
     (data, options, _) = _layer(image, "t" * image.axes.has("t") + image.axes.spatial, {})
     kept = {k: v for k, v in options.items() if k not in ("rgb", "contrast_limits")}
     kept |= {"name": path.name if path.parent.name == "labels" else kept["name"]}
-    if classes := stored_classes(path):
+    if classes := stated_classes(image):
         kept |= {"colormap": class_colormap(classes), "features": class_features(classes)}
     return data, {**kept, "visible": visible}, "labels"
 

@@ -18,7 +18,8 @@ __all__ = ["draw_strokes"]
 _LENGTH = (12, 48)  # pixels along the stroke
 _BEND = 0.06  # largest turn per pixel, radians
 _BRUSHES = (1.3, 1.8, 2.3)  # radii, pixels: 3 to 5 wide
-_NEAR = 12  # pixels: half of the background strokes start this close to an object
+_NEAR = 6  # pixels: half of the background strokes start this close to an object
+_EVENNESS = 2 / 3  # 0 would give all classes the same, 1 each its part of the area
 _PART = 3  # nobody paints more than one third of a class in a plane
 
 Labels = NDArray[np.integer]
@@ -96,12 +97,12 @@ def _best_of_three(areas: Pixels, start: int, stop: int, rng: np.random.Generato
 
 
 def _quotas(planes: Labels, budget: int) -> Iterator[tuple[int, int, int]]:
-    """Share pixels out over planes and classes by the root of the area: (plane, class, pixels)."""
+    """Share pixels out over planes and classes, rare ones favoured: (plane, class, pixels)."""
     areas = np.stack([np.bincount(p.ravel(), minlength=MAX_CLASS + 1) for p in planes])
     totals = areas.sum(0)
-    roots = np.sqrt(totals)
+    weights = totals**_EVENNESS
     for z, value in np.argwhere(areas):
-        share = roots[value] / roots.sum() * areas[z, value] / totals[value]
+        share = weights[value] / weights.sum() * areas[z, value] / totals[value]
         yield int(z), int(value), int(min(budget * share, areas[z, value] / _PART))
 
 
