@@ -14,10 +14,10 @@ from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import open_image
 from napari_ziggurat.progress import Progress, finish
 from napari_ziggurat.runs.config import DemoConfig
-from napari_ziggurat.runs.demo import DemoResult, DemoSize, demo
+from napari_ziggurat.runs.demo import DemoRecipe, DemoResult, demo
 from napari_ziggurat.runs.demo_folder import claim
 
-TINY = DemoSize(shape=(16, 96, 96), fraction=0.01, patch=(1, 32, 32), depth=2, steps=3)
+TINY = DemoRecipe(shape=(16, 96, 96), fraction=0.01, patch=(1, 32, 32), depth=2, steps=3)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -40,7 +40,7 @@ from napari_ziggurat.runs.demo_folder import (
 )
 from napari_ziggurat.runs.demo_result import DemoResult
 
-__all__ = ["DemoResult", "DemoSize", "demo"]
+__all__ = ["DemoRecipe", "DemoResult", "demo"]
 
 _CHUNK = 128
 _COMPLETE = {"ziggurat": {"status": "complete"}}
@@ -49,45 +49,45 @@ Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class DemoSize:
-    """How large the demo is; tests make it small.
+class DemoRecipe:
+    """What is drawn, and how the network is trained on it; tests make it small.
+
+    Strokes lie in sections, so a network over sections learns soonest from them. Small batches and
+    a high rate give most for the minute or two that two cores have.
 
     Attributes
     ----------
     shape : tuple of int
-        Voxels of the volume (Z, Y, X).
+        Voxels of the volume (Z, Y, X); above 512 pixels it has more than one level.
     fraction : float
         Part of the voxels that strokes may cover.
     dims : int
-        Network over sections or over volumes. Over sections it learns soonest from strokes, which
-        lie in sections: two cores have no more than a minute or two.
-    patch : tuple of int or None
-        Training patch; chosen from the data when None.
-    depth : int or None
-        Levels of the network; chosen from the data when None.
+        Network over sections (2) or volumes (3).
+    patch, depth, batch, learning_rate
+        As in `TrainConfig`. One window of inference, four patches wide, holds a whole section.
     steps : int or None
         Training steps, instead of the minutes of the config.
     """
 
-    # Above 512 pixels there is more than one level. Windows of a section are four patches wide, so
-    # that one window sees a whole section.
     shape: tuple[int, int, int] = (96, 576, 576)
     fraction: float = 0.005
     dims: Literal[2, 3] = 2
-    patch: tuple[int, ...] | None = (1, 144, 144)
-    depth: int | None = None
+    patch: tuple[int, ...] = (1, 144, 144)
+    depth: int = 4
+    batch: int = 3
+    learning_rate: float = 4e-3
     steps: int | None = None
 
 
-def demo(config: DemoConfig, size: DemoSize | None = None) -> Run[DemoResult]:
+def demo(config: DemoConfig, recipe: DemoRecipe | None = None) -> Run[DemoResult]:
     """Run the demo; one that was interrupted goes on.
 
     Parameters
     ----------
     config : DemoConfig
         Where to, how long, on what.
-    size : DemoSize, optional
-        How large.
+    recipe : DemoRecipe, optional
+        How large and how trained.
 
     Returns
     -------
@@ -99,14 +99,16 @@ def demo(config: DemoConfig, size: DemoSize | None = None) -> Run[DemoResult]:
     ExistsError
         The folder holds a finished demo, another one, or something of the same name.
     """
-    size = size or DemoSize()
+    recipe = recipe or DemoRecipe()
     claim(
-        config.out, config.model_dump(include={"seed", "minutes"}) | asdict(size), config.overwrite
+        config.out,
+        config.model_dump(include={"seed", "minutes"}) | asdict(recipe),
+        config.overwrite,
     )
     clock = _Clock()
-    drawn, strokes = yield from _draw(config, size)
+    drawn, strokes = yield from _draw(config, recipe)
     clock.lap("draw")
-    yield from _train(config, size)
+    yield from _train(config, recipe)
     clock.lap("train")
     yield from _segment(config)
     clock.lap("segment")
@@ -135,12 +137,12 @@ class _Clock:
         self._last = now
 
 
-def _draw(config: DemoConfig, size: DemoSize) -> Run[tuple[Drawn, Bytes]]:
+def _draw(config: DemoConfig, recipe: DemoRecipe) -> Run[tuple[Drawn, Bytes]]:
     """Draw volume, truth and strokes, and write them as one OME-Zarr."""
-    shape = " x ".join(map(str, size.shape))
+    shape = " x ".join(map(str, recipe.shape))
     yield Progress("draw", 0, 3, f"drawing a volume of {shape} voxels with three classes")
-    drawn = draw_volume(size.shape, config.seed)
-    strokes = draw_strokes(drawn.labels, size.fraction, config.seed)
+    drawn = draw_volume(recipe.shape, config.seed)
+    strokes = draw_strokes(drawn.labels, recipe.fraction, config.seed)
     _write(config.out / VOLUME, drawn.image, drawn.spacing)
     yield Progress("draw", 1, 3)
     _write(config.out / TRUTH, drawn.labels, drawn.spacing, drawn.classes)
@@ -167,7 +169,7 @@ def _write(path: Path, voxels: Bytes, spacing: Spacing, classes: Sequence[LabelC
     write_attributes(path, _COMPLETE)
 
 
-def _train(config: DemoConfig, size: DemoSize) -> Run[None]:
+def _train(config: DemoConfig, recipe: DemoRecipe) -> Run[None]:
     from napari_ziggurat.runs.train import train  # brings torch, which `import` must not
 
     model = config.out / MODEL
@@ -178,13 +180,15 @@ def _train(config: DemoConfig, size: DemoSize) -> Run[None]:
         image=(config.out / VOLUME,),
         annotation=(config.out / STROKES,),
         out=model,
-        minutes=None if size.steps else config.minutes,
-        steps=size.steps,
+        minutes=None if recipe.steps else config.minutes,
+        steps=recipe.steps,
         seed=config.seed,
         device=config.device,
-        dims=size.dims,
-        patch=size.patch,
-        depth=size.depth,
+        dims=recipe.dims,
+        patch=recipe.patch,
+        depth=recipe.depth,
+        batch=recipe.batch,
+        learning_rate=recipe.learning_rate,
     )
     yield from train(settings)
 

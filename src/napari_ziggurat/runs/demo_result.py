@@ -110,5 +110,5 @@ class DemoResult:
             f"  ziggurat train --image {volume} --annotation {strokes} --out my-model",
             f"  ziggurat segment {volume} --model {model} --out mine.ome.zarr",
             f"  ziggurat evaluate {found} {truth}",
-            f"  napari {volume}",
+            f"  napari {volume}    # where napari is installed",
         ]
