@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Axes, Box
@@ -64,6 +65,16 @@ def test_labels_that_are_silent_take_axes_and_spacing_from_their_image(tmp_path:
     assert coarse.levels[0] == like.levels[1]
     with pytest.raises(InputError, match="--axes"):
         open_image(save(tmp_path / "other.npy", 4, 40, 51), like=like)
+
+
+@pytest.mark.parametrize("written", ["CYX", "TYX"])
+def test_sections_of_labels_may_be_called_channels_or_times(written: str, tmp_path: Path) -> None:
+    like = image_from_array(np.zeros((4, 40, 50)), axes="zyx", spacing=(2, 1, 1), unit="um")
+    path = tmp_path / "strokes.ome.tif"
+    tifffile.imwrite(path, np.ones((4, 40, 50), np.uint8), metadata={"axes": written})
+    labels = open_image(path, like=like)
+    assert labels.axes == Axes("zyx")
+    assert labels.levels[0] == like.levels[0]
 
 
 def test_said_spacing_wins_over_the_image_of_the_labels(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights(planes: 
     stormy = TrainConfig.model_validate(values | {"out": planes / "stormy"})
     run = train(stormy)
     seen = list(itertools.islice((p for p in run if p.stage == "train"), 1))
-    assert seen[0].done < 1000
+    assert seen[0].done < seen[0].total
     run.close()
     assert (planes / "stormy" / ".training.safetensors").exists()
     messages = [p.message for p in train(stormy)]

@@ -102,8 +102,11 @@ def _resolve_axes(stored: Stored, said: Said, name: str) -> tuple[Axes, tuple[Re
     # An axis of length 1 that has no known meaning holds no information.
     kept = [i for i, a in enumerate(letters) if a in "tczyx" or shape[i] > 1 or stored.axes is None]
     known = "".join(letters[i] for i in kept)
+    of_like = _axes_of_like([shape[i] for i in kept], said.like)
     if not set(known) <= set("tczyx"):
-        known = _axes_of_like([shape[i] for i in kept], said.like) or _certain_axes(len(kept))
+        known = of_like or _certain_axes(len(kept))
+    elif of_like and not set(known) <= set("zyx"):
+        known = of_like  # many programs write the sections of labels as channels or times
     if not known:
         raise InputError(
             f"{name} has shape {shape} and does not say which axis is which. Say it, for example "

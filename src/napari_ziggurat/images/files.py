@@ -41,8 +41,9 @@ def open_image(
     nan_as : float, optional
         Value that stands in for NaN and infinite voxels.
     like : Image, optional
-        The image that these labels belong to. Where the file is silent and its shape equals that
-        of a level of this image, axes and spacing are those of that level.
+        The image that these labels belong to. Where their shape equals that of a level of this
+        image, their axes are those of the image, also where the file calls its sections channels;
+        where the file is silent, so is the spacing.
 
     Returns
     -------

@@ -18,14 +18,13 @@ from napari_ziggurat.runs.train_setup import TrainSetup, opener_of, prepare
 from napari_ziggurat.runs.versions import versions
 from napari_ziggurat.training.augment import Augmentation
 from napari_ziggurat.training.fingerprint import fingerprint
-from napari_ziggurat.training.loop import Budget, Safe, Trainee, fit
+from napari_ziggurat.training.loop import STATISTICS_BATCHES, Budget, Safe, Step, Trainee, fit
 from napari_ziggurat.training.state import TrainingState
-from napari_ziggurat.training.validation import validate
+from napari_ziggurat.training.validation import MOST_PATCHES, validate
 from napari_ziggurat.training.volumes import LabelCode
 
 __all__ = ["TrainResult", "train"]
 
-_SHARE_OF_TIME = 0.95  # the rest is for the statistics of the norms and the validation
 _SHOWN_EVERY = 10
 _LOSSES = 50  # the mean loss that is told is over so many steps
 
@@ -107,24 +106,40 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     result = TrainResult(str(config.out), done.steps, done.seconds, done.loss, scores)
     save_model(Model(_spec(setup, result, parent), network), config.out)
     _unfinished(config).unlink(missing_ok=True)
-    yield Progress("train", 1000, 1000, message=result.render())
+    yield Progress("train", 1, 1, message=result.render())
     return result
 
 
 def _fit(network: torch.nn.Module, setup: TrainSetup, device: torch.device) -> Run[_Done]:
     config = setup.config
-    seconds = None if config.minutes is None else config.minutes * 60 * _SHARE_OF_TIME
+    budget = _budget(setup)
     trainee = Trainee(network, setup.sampler, Augmentation(setup.symmetry), setup.recipe, device)
     safe = Safe(_unfinished(config), _settings(config))
     losses: deque[float] = deque(maxlen=_LOSSES)
     done = _Done()
-    for step in fit(trainee, Budget(config.steps, seconds), safe):
+    for step in fit(trainee, budget, safe):
         losses.append(step.loss)
         done = _Done(step.number, step.elapsed, sum(losses) / len(losses))
         if step.number % _SHOWN_EVERY == 0 or step.used >= 1:
-            metrics = {"loss": done.loss, "steps_per_second": done.steps / done.seconds}
-            yield Progress("train", int(1000 * step.used), 1000, metrics=metrics)
+            yield _progress(budget, step, done)
     return done
+
+
+def _budget(setup: TrainSetup) -> Budget:
+    config = setup.config
+    if config.minutes is None:
+        return Budget(steps=config.steps)
+    forwards = STATISTICS_BATCHES + bool(config.val_image) * MOST_PATCHES / setup.shape.batch
+    return Budget(seconds=config.minutes * 60, forwards=forwards)
+
+
+def _progress(budget: Budget, step: Step, done: _Done) -> Progress:
+    """Count steps, or seconds where time is what ends the training."""
+    metrics = {"loss": done.loss, "steps_per_second": done.steps / done.seconds}
+    if budget.steps is not None:
+        return Progress("train", step.number, budget.steps, metrics=metrics)
+    seconds = max(1, round(budget.seconds or 0))
+    return Progress("train", int(step.used * seconds), seconds, metrics=metrics)
 
 
 def _validate(network: torch.nn.Module, setup: TrainSetup) -> dict[str, float]:

@@ -23,28 +23,40 @@ from napari_ziggurat.training.losses import class_weights, deep_supervision_loss
 from napari_ziggurat.training.sampling import Sampler
 from napari_ziggurat.training.state import TrainingState
 
-__all__ = ["Budget", "Recipe", "Safe", "Step", "Trainee", "fit", "make_batch"]
+__all__ = ["STATISTICS_BATCHES", "Budget", "Recipe", "Safe", "Step", "Trainee", "fit", "make_batch"]
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
-_REESTIMATE_BATCHES = 32
+STATISTICS_BATCHES = 32
 _UNSEEN = 2**31  # number of the first batch that training never reaches
 _SAVE_EVERY = 60.0
 _KEPT_DECAY = 0.999
+_FORWARD = 0.4  # part of a step's time that a forward pass alone takes
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: a number of steps, or seconds of wall time. One of the two is set."""
+    """How long to train: a number of steps, or seconds of wall time. One of the two is set.
+
+    Attributes
+    ----------
+    steps : int or None
+    seconds : float or None
+        With what follows the last step: the statistics of the norms and the validation.
+    forwards : float
+        Forward passes of a batch that follow the last step.
+    """
 
     steps: int | None = None
     seconds: float | None = None
+    forwards: float = 0
 
     def used(self, step: int, elapsed: float) -> float:
         """Part of the budget that is used, 0 to 1."""
         if self.steps is not None:
             return min(1.0, step / self.steps)
-        return min(1.0, elapsed / max(1e-9, self.seconds or 0))
+        closing = self.forwards * _FORWARD * elapsed / max(1, step)
+        return min(1.0, elapsed / max(1e-9, (self.seconds or 0) - closing))
 
 
 @dataclass(frozen=True)
@@ -226,7 +238,7 @@ def _reestimate(trainee: Trainee) -> None:
     network = trainee.network
     images = (
         make_batch(trainee.sampler, None, trainee.recipe, _UNSEEN + number)[0]
-        for number in range(_REESTIMATE_BATCHES)
+        for number in range(STATISTICS_BATCHES)
     )
     reestimate_statistics(network, (channels_last(x.to(trainee.device)) for x in images))
     network.eval()

@@ -11,9 +11,9 @@ from napari_ziggurat.geometry import BlockGrid, Box
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.training.volumes import LabelledVolume
 
-__all__ = ["validate"]
+__all__ = ["MOST_PATCHES", "validate"]
 
-_MOST_PATCHES = 64
+MOST_PATCHES = 64
 
 
 @torch.inference_mode()
@@ -50,7 +50,7 @@ def _patches(volumes: Sequence[LabelledVolume], patch: tuple[int, ...]) -> list[
         for number, volume in enumerate(volumes)
         for block in BlockGrid(Box.whole(volume.shape), patch)
     ]
-    return found[:: -(-len(found) // _MOST_PATCHES)]
+    return found[:: -(-len(found) // MOST_PATCHES)]
 
 
 def _confusion(
