@@ -94,6 +94,8 @@ def _segment(panel: "Panel", button: Any) -> None:
     QTest.qWait(500)
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     _wait(lambda: not panel.runner.busy)
+    if (said := panel.activity.sentence.text()).startswith("⚠"):
+        raise SystemExit(f"There is no result to photograph. The dock says: {said}")
     QTest.qWait(500)
 
 

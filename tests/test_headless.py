@@ -13,6 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_ziggurat.geometry import Box
+from napari_ziggurat.images import open_image
+
 pytestmark = [
     pytest.mark.headless,
     pytest.mark.skipif(
@@ -46,8 +49,12 @@ def test_an_image_is_trained_on_segmented_and_scored(tmp_path: Path) -> None:
     tiny = ("--steps", "2", "--patch", "32,32", "--features", "4", "--depth", "2")
     ziggurat("train", "--image", image, "--labels", truth, "--out", model, *tiny)
     ziggurat("segment", image, "--model", model, "--out", out)
+    found = open_image(out).read(0, Box.whole(labels.shape))[0]
+    dice = 2 * np.sum((found == 1) & (labels == 1)) / (np.sum(found == 1) + np.sum(labels == 1))
     score = json.loads(ziggurat("evaluate", out, truth, "--json"))
-    assert 0 <= score["mean_dice"] <= 1
+    assert score["mean_dice"] == pytest.approx(dice)
+    perfect = json.loads(ziggurat("evaluate", truth, truth, "--json"))
+    assert perfect["mean_dice"] == 1
 
 
 def ziggurat(*arguments: str) -> str:

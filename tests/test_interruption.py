@@ -13,6 +13,10 @@ import tifffile
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import open_image
 
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="a signal ends a process at once there"
+)
+
 TRAIN = ["--patch", "32,32", "--depth", "2", "--features", "8", "--batch", "2", "--device", "cpu"]
 
 

@@ -71,6 +71,7 @@ def test_pictures_and_pages_that_the_readme_names_exist() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     named = [path for path in re.findall(r"\]\(([^)]+)\)", readme) if "://" not in path]
     assert [path for path in named if not (ROOT / path).exists()] == []
+    assert any(path.endswith(".png") for path in named)
 
 
 def public_names(module: ModuleType) -> list[str]:

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -12,6 +13,10 @@ from typer.testing import CliRunner
 from napari_ziggurat.cli.options import configured, plain
 from napari_ziggurat.errors import DeviceError, InputError, WorkFailed
 from napari_ziggurat.runs.config import DemoConfig
+
+
+class OutOfMemoryError(RuntimeError):
+    """Called as PyTorch calls its own."""
 
 
 def run(error: BaseException, *arguments: str):
@@ -39,6 +44,7 @@ def run(error: BaseException, *arguments: str):
         (OSError(errno.ENOSPC, "No space left on device", "/out"), 1, "disk is full"),
         (OSError(errno.EIO, "Input/output error", "/out"), 1, "/out: Input/output error"),
         (MemoryError(), 1, "not enough memory"),
+        (OutOfMemoryError("CUDA"), 1, "memory of the GPU is not enough; a smaller --batch"),
         (
             ZeroDivisionError("division\nby zero"),
             1,
@@ -65,6 +71,7 @@ def test_tracebacks_are_for_debug_only(error):
     assert "Traceback" in run(error, "--debug").stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal ends a process at once there")
 def test_sigterm_closes_the_run_and_counts_as_interrupted():
     closed = []
     app = typer.Typer()

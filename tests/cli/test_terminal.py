@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from napari_ziggurat.cli.terminal import ProgressLine, Terminal, describe, duration
+from napari_ziggurat.cli.terminal import ProgressLine, Terminal, describe
 from napari_ziggurat.errors import WorkFailed
-from napari_ziggurat.progress import Progress
+from napari_ziggurat.progress import WATCHED, Progress
 
 
 @dataclass(frozen=True)
@@ -110,17 +110,16 @@ def test_a_terminal_shows_one_line_that_messages_do_not_disturb(monkeypatch):
     assert "loss 0.25" in drawn
 
 
-def test_time_left_counts_from_where_a_run_went_on():
-    half = Progress("segment", 50, 100)
-    assert "20 s left" in describe(half, first=0, elapsed=20)
-    assert "1 min 40 s left" in describe(half, first=40, elapsed=20)
-    assert "left" not in describe(half, first=50, elapsed=20)
-    assert "left" not in describe(Progress("segment", 100, 100), first=0, elapsed=20)
+def test_a_program_that_watches_gets_more_lines(monkeypatch):
+    monkeypatch.setattr("napari_ziggurat.cli.terminal._DRAW_EVERY", 0)
+    monkeypatch.setenv(WATCHED, "1")
+    stream = io.StringIO()
+    line = ProgressLine(stream)
+    for done in range(10):
+        line.show(Progress("train", done, 11))
+    assert len(stream.getvalue().splitlines()) == 10
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(8.4, "8 s"), (59.7, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
-)
-def test_durations_are_said_in_words(seconds, text):
-    assert duration(seconds) == text
+def test_the_time_left_is_in_the_line():
+    assert "20 s left" in describe(Progress("segment", 50, 100), left=20)
+    assert "left" not in describe(Progress("segment", 50, 100))

@@ -70,6 +70,23 @@ def test_blocks_of_any_shape_meet_the_same_windows(lattice: Lattice, data: st.Da
 
 
 @given(lattices(), st.data())
+def test_what_a_region_reads_is_what_its_windows_read(
+    lattice: Lattice, data: st.DataObject
+) -> None:
+    start = tuple(data.draw(st.integers(0, n - 1)) for n in lattice.shape)
+    stop = tuple(
+        data.draw(st.integers(a + 1, n)) for a, n in zip(start, lattice.shape, strict=True)
+    )
+    region = Box(start, stop)
+    seen = np.zeros(lattice.shape, bool)
+    for cell in lattice.cells(region):
+        seen[cell.read_box.slices] = True
+    expected = np.zeros(lattice.shape, bool)
+    expected[lattice.read_box(region).slices] = True
+    assert np.array_equal(seen, expected)
+
+
+@given(lattices(), st.data())
 def test_blocks_cover_each_voxel_exactly_once(lattice: Lattice, data: st.DataObject) -> None:
     seen = np.zeros(lattice.shape, int)
     grid = BlockGrid(

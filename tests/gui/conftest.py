@@ -36,23 +36,23 @@ def display() -> None:
 def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Give a function that writes a tiny model with fixed parameters; its classes are balanced."""
 
-    def make(
-        axes: str = "zyx", channels: int = 1, spacing: tuple[float, ...] = (2.0, 0.5, 0.5)
-    ) -> Path:
+    def make(axes: str = "zyx", channels: int = 1, **changes: Any) -> Path:
         folder = tmp_path_factory.mktemp("models") / "tiny"
-        _write_model(folder, axes, channels, spacing[-len(axes) :])
+        spacing = (2.0, 0.5, 0.5)[-len(axes) :]
+        known = {"classes": CLASSES, "spacing": spacing, "unit": "um"}
+        _write_model(folder, axes, channels, known | changes)
         return folder
 
     return make
 
 
-def _write_model(folder: Path, axes: str, channels: int, spacing: tuple[float, ...]) -> None:
+def _write_model(folder: Path, axes: str, channels: int, known: dict[str, Any]) -> None:
     import torch
 
     from models import tiny_model
     from napari_ziggurat.networks import save_model
 
-    model = tiny_model(axes, channels, classes=CLASSES, spacing=spacing, unit="um")
+    model = tiny_model(axes, channels, **known)
     _balance(model.network, torch.randn(1, channels, *model.spec.window))
     save_model(model, folder)
 
@@ -84,15 +84,30 @@ class Dock:
         """Wait until something is so."""
         self.qtbot.waitUntil(condition, timeout=int(1000 * seconds))
 
-    def choose(self, model: Path) -> None:
-        """Type the folder of a model, and wait until image and model are known."""
+    def type_model(self, text: object) -> str:
+        """Type the folder of a model; gives what is said of it."""
         from qtpy.QtCore import Qt
 
         edit = self.panel.model.line.lineEdit()
         edit.clear()
-        self.qtbot.keyClicks(edit, str(model))
+        self.qtbot.keyClicks(edit, str(text))
         self.qtbot.keyClick(edit, Qt.Key.Key_Return)
+        return self.note("model-facts")
+
+    def choose(self, model: Path) -> None:
+        """Type the folder of a model, and wait until image and model are known."""
+        self.type_model(model)
         self.wait(self.panel.view_button.isEnabled)
+
+    def say_axes(self, names: str) -> None:
+        """Click on what the axes are, where the dock asks."""
+        (button,) = [b for b in self.panel.image.answers if b.text() == names]
+        self.click(button)
+
+    def note(self, name: str) -> str:
+        """Read one of the notes of the dock."""
+        text = str(self.panel.findChild(object, name).text())
+        return text.replace("\N{NO-BREAK SPACE}", " ")
 
     def run(self, button: Any) -> str:
         """Click, wait for the end, give what the dock says then."""
@@ -101,10 +116,14 @@ class Dock:
         self.wait(lambda: not self.panel.runner.busy)
         return str(self.panel.activity.sentence.text())
 
+    def results(self) -> list[Any]:
+        """Give the labels layers that the dock made."""
+        layers = self.viewer.layers
+        return [layer for layer in layers if "level" in layer.metadata.get("ziggurat", {})]
+
     def result(self) -> Any:
         """Give the one labels layer that the dock made."""
-        found = [layer for layer in self.viewer.layers if "ziggurat" in layer.metadata]
-        (layer,) = [layer for layer in found if "result" in layer.metadata["ziggurat"]]
+        (layer,) = self.results()
         return layer
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from napari_ziggurat.cli import app
 from napari_ziggurat.cli.terminal import ProgressLine
-from napari_ziggurat.gui.command import program, segment_words, understand
+from napari_ziggurat.gui.command import as_typed, segment_words, understand
 from napari_ziggurat.progress import Progress
 from napari_ziggurat.runs.config import SegmentConfig
 
@@ -58,8 +58,8 @@ def test_the_words_start_the_run_that_the_dock_would_start(
         **more,
     )
     words = segment_words(config)
-    assert words[:4] == ["python", "-m", "napari_ziggurat", "segment"]
-    app(shlex.split(shlex.join(words))[3:], standalone_mode=False)
+    assert words[:4] == [sys.executable, "-m", "napari_ziggurat", "segment"]
+    app(shlex.split(as_typed(words, windows=False))[3:], standalone_mode=False)
     assert started == [config]
 
 
@@ -68,9 +68,17 @@ def test_what_is_left_as_it_is_is_not_written() -> None:
     assert segment_words(config)[4:] == ["a.tif", "--model", "m", "--out", "o.tif"]
 
 
-def test_python_means_the_one_that_runs_napari() -> None:
-    assert program(["python", "-m", "x"]) == [sys.executable, "-m", "x"]
-    assert program(["ziggurat", "info"]) == ["ziggurat", "info"]
+@pytest.mark.parametrize(
+    ("word", "typed"),
+    [
+        (r"C:\models\cells", r"C:\models\cells"),
+        (r"C:\my models\cells", r'"C:\my models\cells"'),
+        (r"C:\R&D\cells", r'"C:\R&D\cells"'),
+        ("2.0,0.5,0.5", "2.0,0.5,0.5"),
+    ],
+)
+def test_words_are_quoted_as_windows_wants_it(word: str, typed: str) -> None:
+    assert as_typed(["x", word], windows=True) == f"x {typed}"
 
 
 def test_the_progress_that_the_command_line_writes_is_understood() -> None:

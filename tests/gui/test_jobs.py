@@ -4,6 +4,7 @@ import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.steps: list[Any] = []
+        self.told: list[str] = []
         self.results: list[Any] = []
         self.failures: list[Any] = []
         self.ends = 0
@@ -36,7 +38,9 @@ class Heard:
     def handlers(self) -> Any:
         from napari_ziggurat.gui.jobs import Handlers
 
-        return Handlers(self.results.append, self.failures.append, self.step, self.end)
+        return Handlers(
+            self.results.append, self.failures.append, self.step, self.end, self.told.append
+        )
 
 
 @pytest.fixture
@@ -87,6 +91,33 @@ def test_a_thread_reports_its_progress_and_its_result_in_the_thread_of_the_windo
     assert heard.steps[-1] == Progress("count", 1000, 1000)
     assert len(heard.steps) < 500, "the window is not flooded"
     assert heard.threads == {threading.get_ident()}
+
+
+def test_no_message_of_a_thread_is_lost(jobs: Any, qtbot: Any) -> None:
+    from napari_ziggurat.gui.job import ThreadJob
+
+    def talk() -> Iterator[Progress]:
+        for number in range(3):
+            yield Progress("talk")
+            yield Progress("talk", message=f"{number}")
+
+    heard = Heard()
+    jobs.start(ThreadJob(talk), heard.handlers())
+    qtbot.waitUntil(lambda: heard.ends == 1)
+    assert heard.told == ["0", "1", "2"]
+
+
+def test_what_goes_wrong_while_a_result_is_shown_is_a_failure(jobs: Any, qtbot: Any) -> None:
+    from napari_ziggurat.gui.job import ThreadJob
+    from napari_ziggurat.gui.jobs import Handlers
+
+    def show(result: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    heard = Heard()
+    jobs.start(ThreadJob(lambda: count(1)), Handlers(show, heard.failures.append, ended=heard.end))
+    qtbot.waitUntil(lambda: heard.ends == 1)
+    assert [f.sentence for f in heard.failures] == ["It stopped with ZeroDivisionError: by zero"]
 
 
 @pytest.mark.parametrize(
@@ -161,11 +192,22 @@ def process(code: str, understand: Callable[[str], Progress | None] = lambda lin
 
 def test_a_process_reports_its_progress_and_gives_its_output(jobs: Any, qtbot: Any) -> None:
     heard = Heard()
-    code = "import sys; sys.stderr.write('half\\rrest\\n'); print('done')"
-    jobs.start(process(code, lambda line: Progress(line)), heard.handlers())
+    code = "import sys; sys.stderr.write('half\\rrest\\n= a word\\n'); print('done')"
+    known = {"half": Progress("half"), "rest": Progress("rest")}
+    jobs.start(process(code, known.get), heard.handlers())
     qtbot.waitUntil(lambda: heard.ends == 1, timeout=60_000)
     assert [step.stage for step in heard.steps] == ["half", "rest"]
+    assert heard.told == ["= a word"]
     assert [result.strip() for result in heard.results] == ["done"]
+
+
+def test_a_process_knows_that_a_program_reads_its_lines(jobs: Any, qtbot: Any) -> None:
+    from napari_ziggurat.progress import WATCHED
+
+    heard = Heard()
+    jobs.start(process(f"import os; print(os.environ['{WATCHED}'])"), heard.handlers())
+    qtbot.waitUntil(lambda: heard.ends == 1, timeout=60_000)
+    assert [result.strip() for result in heard.results] == ["1"]
 
 
 def test_a_process_that_fails_says_its_last_line(jobs: Any, qtbot: Any) -> None:
@@ -194,17 +236,26 @@ def test_a_program_that_is_not_there_is_a_failure(jobs: Any, qtbot: Any) -> None
     assert heard.failures[0].sentence == "'no-such-program' could not be started."
 
 
-def test_a_cancelled_process_is_asked_to_end(jobs: Any, qtbot: Any) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
+def test_a_cancelled_process_is_asked_to_end(jobs: Any, qtbot: Any, tmp_path: Path) -> None:
     heard = Heard()
-    code = "import sys, time; sys.stderr.write('on\\n'); sys.stderr.flush(); time.sleep(60)"
+    asked = tmp_path / "asked"
+    code = (
+        "import pathlib, signal, sys, time\n"
+        f"def end(*_): pathlib.Path({str(asked)!r}).touch(); sys.exit(130)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "sys.stderr.write('on\\n'); sys.stderr.flush(); time.sleep(60)"
+    )
     job = process(code, lambda line: Progress(line))
     jobs.start(job, heard.handlers())
     qtbot.waitUntil(lambda: bool(heard.steps), timeout=60_000)
     job.cancel()
     qtbot.waitUntil(lambda: heard.ends == 1, timeout=20_000)
-    assert heard.failures == []
+    assert asked.exists()
+    assert heard.failures == heard.results == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
 def test_closing_kills_a_process_that_does_not_listen(
     jobs: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

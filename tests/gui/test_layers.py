@@ -22,14 +22,42 @@ def test_axis_labels_say_the_axes() -> None:
     assert axes_choices(image(axis_labels=("c", "y", "x"))) == ("cyx",)
 
 
-def test_without_labels_the_likeliest_axes_come_first() -> None:
+def test_without_labels_there_are_choices() -> None:
     from napari_ziggurat.gui.layers import axes_choices
 
     assert axes_choices(image((5, 6))) == ("yx",)
-    assert axes_choices(image())[0] == "zyx"
-    assert axes_choices(image(axis_labels=("a", "b", "c")))[0] == "zyx"
+    assert set(axes_choices(image())) == {"zyx", "tyx", "cyx"}
+    assert set(axes_choices(image(axis_labels=("a", "b", "c")))) == {"zyx", "tyx", "cyx"}
     assert set(axes_choices(image((2, 3, 4, 5)))) == {"czyx", "zcyx", "tzyx", "tcyx"}
     assert axes_choices(image((5, 6, 3), rgb=True)) == ("yx",)
+    assert axes_choices(image((1, 1, 2, 3, 4, 5))) == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "axes"),
+    [
+        ({}, ""),
+        ({"scale": (1, 0.5, 0.5)}, ""),
+        ({"axis_labels": ("t", "y", "x")}, "tyx"),
+        ({"units": ("s", "um", "um")}, "tyx"),
+        ({"units": ("um",) * 3}, "zyx"),
+        ({"scale": (4, 0.5, 0.5)}, "zyx"),
+        ({"scale": (4, 0.5, 0.5), "units": ("s", "um", "um")}, "tyx"),
+    ],
+)
+def test_what_the_first_of_three_axes_is_follows_from_label_unit_and_scale(
+    options: dict[str, Any], axes: str
+) -> None:
+    from napari_ziggurat.gui.layers import likely_axes
+
+    assert likely_axes(image(**options)) == axes
+
+
+def test_axes_that_may_be_several_are_never_taken_as_likely() -> None:
+    from napari_ziggurat.gui.layers import likely_axes
+
+    assert likely_axes(image((5, 6))) == "yx"
+    assert likely_axes(image((2, 3, 4, 5), scale=(9, 1, 1, 1))) == ""
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,37 @@ def test_channels_become_layers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(actin.data), voxels[1])
 
 
+def test_one_channel_is_a_grey_image_with_the_name_of_the_file(tmp_path: Path) -> None:
+    voxels = random((1, 8, 40, 40))
+    write(tmp_path / "a.ome.zarr", voxels, "czyx")
+    (layer,) = layers(tmp_path / "a.ome.zarr")
+    assert (layer.name, layer.colormap.name) == ("a", "gray")
+    assert layer.blending != "additive"
+    assert layer.axis_labels == ("z", "y", "x")
+    np.testing.assert_array_equal(np.asarray(layer.data), voxels[0])
+
+
+@pytest.mark.parametrize("shape", [(8, 40, 40), (8, 1100, 1200)])
+def test_truth_values_are_shown_as_images_and_as_labels(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "a.ome.zarr"
+    voxels = random(shape) % 2
+    write(path, voxels, "zyx")
+    write(path / "labels" / "cells", voxels, "zyx", classes=CLASSES)
+    for store in (path, path / "labels" / "cells"):
+        for name, array in list(zarr.open_group(store).arrays()):
+            truth = array[...].astype(bool)
+            zarr.create_array(store / name, data=truth, overwrite=True)
+    (image, labels) = layers(path)
+    for layer in (image, labels):
+        finest = layer.data[0] if layer.multiscale else layer.data
+        assert finest.dtype == np.uint8
+        np.testing.assert_array_equal(np.asarray(finest), voxels)
+    assert image.contrast_limits == [0, 1]
+
+
 def test_time_stays_an_axis(tmp_path: Path) -> None:
     voxels = random((3, 8, 40, 40))
     write(tmp_path / "a.zarr", voxels, "tzyx")
@@ -146,22 +177,38 @@ def test_paths_of_other_formats_are_left_to_others(tmp_path: Path) -> None:
     assert get_reader(["a.zarr", "b.zarr"]) is None
 
 
-def test_a_volume_of_terabytes_opens_at_once(
+def test_a_volume_of_terabytes_opens_within_a_second(
     tmp_path: Path, display: None, make_napari_viewer: Any
 ) -> None:
     path = tmp_path / "a.zarr"
     (shape, chunk) = ((2000, 40_000, 40_000), (64, 256, 256))
     spacing = Spacing((4.0, 1.0, 1.0), "um")
     grid = OutputGrid(Axes("zyx"), shape, np.dtype(np.uint8), spacing, (0.0,) * 3, chunk, chunk)
-    create_output(path, grid, kind="image")
+    arrays = create_output(path, grid, kind="image")
+    fill_what_is_looked_at(arrays)
     viewer = make_napari_viewer(show=True)
-    began = time.monotonic()
-    (data,) = read(str(path))
-    layer = viewer._add_layer_from_data(*data)[0]
-    viewer.dims.set_current_step(0, 1000)
-    seconds = time.monotonic() - began
-    assert layer.data[0].shape == shape
-    assert seconds < 3, "a second, and some for a busy machine"
+
+    def seconds() -> float:
+        viewer.layers.clear()
+        began = time.monotonic()
+        (data,) = read(str(path))
+        (layer,) = viewer._add_layer_from_data(*data)
+        viewer.dims.set_current_step(0, 1000)
+        took = time.monotonic() - began
+        assert layer.data[0].shape == shape
+        assert np.asarray(layer.data[-1][layer.data[-1].shape[0] // 2]).any()
+        return took
+
+    assert min(seconds() for _ in range(3)) < 1, "the best of three, for a busy machine"
+
+
+def fill_what_is_looked_at(arrays: list[Any]) -> None:
+    """Write voxels where napari reads first: the coarsest level, and the middle of the others."""
+    arrays[-1][...] = random(arrays[-1].shape)
+    for array in arrays[:-1]:
+        middle = [n // 2 // c * c for n, c in zip(array.shape, array.chunks, strict=True)]
+        where = (slice(m, m + c) for m, c in zip(middle, array.chunks, strict=True))
+        array[tuple(where)] = 7
 
 
 def test_contrast_limits_leave_out_the_few_brightest() -> None:

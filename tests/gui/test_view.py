@@ -46,6 +46,21 @@ def test_it_is_what_napari_says_of_an_image_without_levels(viewer: Any, zoom: fl
     assert (box.start[0], box.stop[0]) == (7, 8)
 
 
+def test_in_grid_mode_a_layer_has_a_part_of_the_canvas(viewer: Any) -> None:
+    layer = viewer.add_image(np.zeros(SHAPE, np.uint8))
+    viewer.add_image(np.zeros(SHAPE, np.uint8))
+    viewer.camera.zoom = 4
+    viewer.camera.center = (0, 200, 300)
+    whole = visible(viewer, layer)
+    viewer.canvas.grid.enabled = True
+    viewer.camera.zoom = 4
+    viewer.camera.center = (0, 200, 300)
+    part = visible(viewer, layer)
+    assert whole is not None
+    assert part is not None
+    assert part.shape[2] <= whole.shape[2] / 2
+
+
 def test_scale_and_place_of_the_layer_do_not_matter(viewer: Any) -> None:
     data = np.zeros(SHAPE, np.uint8)
     layer = viewer.add_image(data, scale=(4, 0.5, 0.5), translate=(10, 100, -50))

@@ -77,6 +77,36 @@ def test_sections_of_labels_may_be_called_channels_or_times(written: str, tmp_pa
     assert labels.levels[0] == like.levels[0]
 
 
+def test_silent_labels_are_stored_like_their_image(tmp_path: Path) -> None:
+    voxels = np.arange(4**3, dtype=np.uint8).reshape(4, 4, 4)
+    for name in ("image", "labels"):
+        np.save(tmp_path / f"{name}.npy", voxels)
+    image = open_image(tmp_path / "image.npy", axes="xyz")
+    labels = open_image(tmp_path / "labels.npy", like=image)
+    box = Box.whole((4, 4, 4))
+    np.testing.assert_array_equal(labels.read(0, box), image.read(0, box))
+
+
+def test_silent_labels_in_another_order_than_their_image_are_told_by_their_shape(
+    tmp_path: Path,
+) -> None:
+    like = open_image(save(tmp_path / "image.npy", 6, 5, 4), axes="xyz")
+    assert open_image(save(tmp_path / "a.npy", 6, 5, 4), like=like).axes == Axes("xyz")
+    assert open_image(save(tmp_path / "b.npy", 4, 5, 6), like=like).axes == Axes("zyx")
+
+
+def test_silent_labels_that_may_be_in_two_orders_are_refused(tmp_path: Path) -> None:
+    like = image_from_array(np.zeros((4, 5, 4)), axes="xyz")
+    with pytest.raises(InputError, match=r"orders xyz and zyx.*OME-TIFF"):
+        open_image(save(tmp_path / "a.npy", 4, 5, 4), like=like)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (2, 3, 64, 64)])
+def test_arrays_with_other_axes_than_said_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="Axes 'zyx' name 3 axes"):
+        image_from_array(np.zeros(shape), axes="zyx")
+
+
 def test_said_spacing_wins_over_the_image_of_the_labels(tmp_path: Path) -> None:
     like = image_from_array(np.zeros((4, 40)), axes="yx", spacing=(2, 1), unit="um")
     path = save(tmp_path / "a.npy", 4, 40)

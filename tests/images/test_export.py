@@ -19,6 +19,7 @@ from napari_ziggurat.images import (
     open_image,
     read_record,
 )
+from napari_ziggurat.images.export import check_format
 
 RECORD = {"status": "complete", "model": "nuclei & <cells> \N{MICRO SIGN}", "steps": 7}
 
@@ -93,6 +94,64 @@ def test_a_nifti_lies_where_its_source_lies(suffix: str, tmp_path: Path) -> None
     assert found.get_data_dtype() == np.uint8
     assert read_record(out) == RECORD
     assert open_image(out).levels[0].shape == like.levels[0].shape
+
+
+def test_times_of_a_nifti_are_written_one_after_the_other(tmp_path: Path) -> None:
+    labels = some_labels(2, 9, 8, 7)
+    like = image_from_array(labels, axes="tzyx")
+    export_labels(store(tmp_path / "s.zarr", labels, "tzyx", like), tmp_path / "o.nii.gz", like)
+    found: Any = nibabel.load(tmp_path / "o.nii.gz")
+    np.testing.assert_array_equal(np.asarray(found.dataobj), labels.transpose(3, 2, 1, 0))
+
+
+def test_few_planes_are_held_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = some_labels(9, 40, 30)
+    like = image_from_array(labels, axes="zyx")
+    path = store(tmp_path / "s.zarr", labels, "zyx", like)
+    monkeypatch.setattr("napari_ziggurat.images.export._HELD", 2 * 40 * 30)
+    depths: list[int] = []
+    read = Image.read
+
+    def watched(image: Image, level: int, box: Box, time: int = 0) -> Any:
+        depths.append(box.shape[0])
+        return read(image, level, box, time)
+
+    monkeypatch.setattr(Image, "read", watched)
+    for name in ("o.tif", "o.nii"):
+        export_labels(path, tmp_path / name, like)
+    assert set(depths) == {1, 2}
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "o.tif"), labels)
+
+
+@pytest.mark.parametrize("large", [70_000, 2**31])
+def test_a_nifti_of_64_bit_labels_holds_32_bits(large: int, tmp_path: Path) -> None:
+    labels = some_labels(4, 5, 6).astype(np.uint64)
+    labels[3, 2, 1] = large
+    like = image_from_array(labels, axes="zyx")
+    path = store(tmp_path / "s.zarr", labels, "zyx", like)
+    if large > np.iinfo(np.int32).max:
+        with pytest.raises(InputError, match="2147483647"):
+            export_labels(path, tmp_path / "o.nii", like)
+        return
+    export_labels(path, tmp_path / "o.nii", like)
+    found: Any = nibabel.load(tmp_path / "o.nii")
+    assert int(found.dataobj[1, 2, 3]) == large
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "times", "says"),
+    [
+        ("a.png", (2, 3, 4), 1, "PNG holds one plane"),
+        ("a.png", (3, 4), 2, "PNG holds one plane"),
+        ("a.nii.gz", (3, 32768), 1, "32767"),
+        ("a.xyz", (3, 4), 1, r"written as \.ome\.zarr"),
+    ],
+)
+def test_a_format_that_cannot_hold_a_shape_is_known_before_anything_is_made(
+    name: str, shape: tuple[int, ...], times: int, says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        check_format(Path(name), shape, times)
 
 
 def test_a_part_of_a_nifti_at_half_the_resolution_lies_at_its_place(tmp_path: Path) -> None:

@@ -116,9 +116,9 @@ def test_a_small_preview_is_no_second_image(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole(tmp_path / "a.tif")[0], array)
 
 
-def write_two_files(folder: Path) -> np.ndarray:
-    """Write one OME image whose planes lie in two files."""
-    array = voxels(2, 30, 20)
+def write_files(folder: Path, count: int = 2) -> np.ndarray:
+    """Write one OME image, each of whose planes lies in a file of its own."""
+    array = voxels(count, 30, 20)
     plane = (
         '<TiffData FirstC="0" FirstT="0" FirstZ="{z}" IFD="0" PlaneCount="1">'
         '<UUID FileName="{z}.ome.tif">urn:uuid:{z}</UUID></TiffData>'
@@ -127,24 +127,31 @@ def write_two_files(folder: Path) -> np.ndarray:
         '<?xml version="1.0" encoding="UTF-8"?>'
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{z}">'
         '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="20" '
-        'SizeY="30" SizeZ="2" SizeC="1" SizeT="1"><Channel ID="C:0" SamplesPerPixel="1"/>'
-        + plane.format(z=0) + plane.format(z=1) + "</Pixels></Image></OME>"
-    )  # fmt: skip
-    for z in range(2):
+        'SizeY="30" SizeZ="{count}" SizeC="1" SizeT="1"><Channel ID="C:0" SamplesPerPixel="1"/>'
+        + "".join(plane.format(z=z) for z in range(count)) + "</Pixels></Image></OME>"
+    ).replace("{count}", str(count))  # fmt: skip
+    for z in range(count):
         description = xml.replace('UUID="urn:uuid:{z}"', f'UUID="urn:uuid:{z}"')
         tifffile.imwrite(folder / f"{z}.ome.tif", array[z], description=description, metadata=None)
     return array
 
 
 def test_an_image_in_several_files_is_one_image(tmp_path: Path) -> None:
-    array = write_two_files(tmp_path)
+    array = write_files(tmp_path)
     np.testing.assert_array_equal(whole(tmp_path / "0.ome.tif")[0], array)
 
 
 def test_a_file_of_a_series_that_is_missing_is_not_read_as_zeros(tmp_path: Path) -> None:
-    write_two_files(tmp_path)
+    write_files(tmp_path)
     (tmp_path / "1.ome.tif").unlink()
-    with pytest.raises(InputError, match="lacks planes"):
+    with pytest.raises(InputError, match="lacks 1 of the 2 planes"):
+        open_image(tmp_path / "0.ome.tif")
+
+
+def test_a_file_from_the_middle_of_a_series_that_is_missing_is_noticed(tmp_path: Path) -> None:
+    write_files(tmp_path, 4)
+    (tmp_path / "2.ome.tif").unlink()
+    with pytest.raises(InputError, match="lacks 1 of the 4 planes"):
         open_image(tmp_path / "0.ome.tif")
 
 

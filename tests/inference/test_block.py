@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models import tiny_model
+from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.geometry import BlockGrid, Box, Lattice
 from napari_ziggurat.inference.block import WindowReader, predict_block
 from napari_ziggurat.inference.predictor import Predictor
@@ -108,3 +109,30 @@ def test_batches_of_one_shape_give_the_same_as_single_windows() -> None:
                 single[(slice(None), *cell.box.slices)],
                 atol=1e-6,
             )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_memory_that_runs_out_is_told_with_the_way_out(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        raise error
+
+    with Predictor(nn.Identity(), CPU, workers=3) as predictor:
+        monkeypatch.setattr(predictor, "_forward", fail)
+        with pytest.raises(WorkFailed, match=r"3 windows of 4 x 5 voxels.*--workers"):
+            predictor.compute(np.zeros((1, 1, 4, 5), np.float32))
+
+
+def test_by_default_there_are_as_many_threads_as_cores_may_be_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
+    with Predictor(nn.Identity(), CPU) as predictor:
+        assert predictor.workers == 1

@@ -121,3 +121,20 @@ def test_weights_whose_length_begins_like_a_pickle_are_read(folder: Path) -> Non
         padding += 1
         save_file(state, path, {"padding": "x" * padding})
     assert load_model(folder).spec.axes == "yx"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"classes": []}, "0 classes and 2 outputs"),
+        ({"channels": ["a", "b"]}, "2 channels and 1 inputs"),
+        ({"spacing": [1.0]}, "1 lengths of spacing and 2 axes"),
+        ({"window": [1, 32, 32]}, "3 lengths of window and 2 axes"),
+        ({"rim": []}, "0 lengths of rim and 2 axes"),
+    ],
+)
+def test_parts_that_do_not_agree_are_refused(folder: Path, changes: dict, says: str) -> None:
+    spec = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(spec | changes))
+    with pytest.raises(InputError, match=says):
+        read_spec(folder)

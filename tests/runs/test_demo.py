@@ -1,6 +1,7 @@
 """Demo: from nothing to a scored segmentation, in a folder that is the demo's own."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from napari_ziggurat.runs.config import DemoConfig
 from napari_ziggurat.runs.demo import DemoRecipe, DemoResult, demo
 from napari_ziggurat.runs.demo_folder import claim
 
+STEPS = 1000  # fewer than two cores do in the demo's minutes; times differ between machines
 TINY = DemoRecipe(shape=(16, 96, 96), fraction=0.01, patch=(1, 32, 32), depth=2, steps=3)
 
 
@@ -87,6 +89,19 @@ def test_stages_follow_each_other_and_each_ends(
         assert last.done == last.total
 
 
+@pytest.mark.slow
+def test_the_demo_that_ships_is_good_where_a_threshold_fails(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    try:
+        result = finish(demo(DemoConfig(out=tmp_path / "out"), DemoRecipe(steps=STEPS)))
+    finally:
+        torch.set_num_threads(threads)
+    assert result.mean_dice >= 0.85
+    assert result.threshold_dice < 0.6
+    assert result.painted <= 0.01
+
+
 def test_text_names_scores_places_and_next_commands(
     finished: tuple[DemoResult, list[Progress]],
 ) -> None:
@@ -137,6 +152,16 @@ def test_unfinished_demo_of_other_settings_is_not_mixed_in(tmp_path: Path) -> No
     with pytest.raises(ExistsError, match="a demo already"):
         claim(tmp_path, {"seed": 1}, overwrite=False)
     claim(tmp_path, {"seed": 1}, overwrite=True)
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_interrupted_demo_goes_on_also_when_it_overwrites(tmp_path: Path) -> None:
+    claim(tmp_path, {"seed": 0}, overwrite=True)
+    (tmp_path / "model").mkdir()
+    claim(tmp_path, {"seed": 0}, overwrite=True)
+    assert (tmp_path / "model").exists()
+    (tmp_path / "metrics.json").touch()  # it is finished now
+    claim(tmp_path, {"seed": 0}, overwrite=True)
     assert not (tmp_path / "model").exists()
 
 

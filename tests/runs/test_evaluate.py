@@ -80,6 +80,18 @@ def test_files_without_a_partner_are_named(tmp_path):
         score(tmp_path / "mine", tmp_path / "labels")
 
 
+def test_probabilities_beside_the_labels_of_a_run_are_no_predictions(tmp_path):
+    for folder in ("labels", "mine"):
+        for name in "ab":
+            save(tmp_path / folder / f"{name}.tif", TRUTH)
+    extra = tmp_path / "mine" / "a_probabilities.ome.zarr"
+    store(extra, TRUTH, content="probabilities", status="complete")
+    assert score(tmp_path / "mine", tmp_path / "labels").mean_dice == 1.0
+    save(tmp_path / "labels" / "c.tif", TRUTH)
+    with pytest.raises(InputError, match=r"c\.tif"):
+        score(tmp_path / "mine", tmp_path / "labels")
+
+
 def test_only_voxels_inside_the_mask_count(tmp_path):
     prediction = TRUTH.copy()
     prediction[:, 5:] = 0
@@ -153,10 +165,10 @@ def test_volumes_are_counted_block_by_block(tmp_path, monkeypatch):
     ("array", "words"),
     [
         (TRUTH[:, 1:], r"one shape.*\(8, 10\).*\(8, 9\)"),
-        (TRUTH + np.float32(0.5), "whole numbers.* holds 0.5"),
-        (TRUTH.astype(np.int16) - 1, "holds -1"),
-        (np.where(TRUTH == 1, np.nan, TRUTH).astype(np.float32), "holds nan"),
-        (np.dstack([TRUTH] * 3), "3 channels"),
+        (TRUTH + np.float32(0.5), r"whole numbers.* 0\.5"),
+        (TRUTH.astype(np.int16) - 1, "negative; found -1"),
+        (np.where(TRUTH == 1, np.nan, TRUTH).astype(np.float32), "whole numbers.* nan"),
+        (np.dstack([TRUTH] * 3), "one channel.* has 3"),
     ],
     ids=["shape", "fractions", "negative", "nan", "RGB"],
 )

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import zarr
 
 from models import tiny_model
@@ -39,6 +40,7 @@ def _peak(folder: Path, shape: tuple[int, ...]) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no module `resource`")
 def test_sixteen_times_the_volume_needs_at_most_a_tenth_more_memory(tmp_path: Path) -> None:
     flat = tiny_model()
     spec = flat.spec.model_copy(

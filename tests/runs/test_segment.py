@@ -2,19 +2,22 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import napari_ziggurat.runs.segment as module
 from models import tiny_model
 from napari_ziggurat.errors import ExistsError, InputError, WorkFailed
 from napari_ziggurat.geometry import Box
-from napari_ziggurat.images import image_from_array, open_image, read_record
-from napari_ziggurat.networks import Model, load_model, save_model
+from napari_ziggurat.images import Image, image_from_array, open_image, read_record
+from napari_ziggurat.networks import Intensity, Model, load_model, save_model
 from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.segment import predict_box, segment, segment_image
+from napari_ziggurat.runs.predict import predict_box
+from napari_ziggurat.runs.segment import segment, segment_image
 
 RNG = np.random.default_rng(0)
 PLANE = RNG.integers(0, 255, (70, 101), dtype=np.uint8)
@@ -39,6 +42,10 @@ def _config(image: Path, model: Path, out: Path, **more: object) -> SegmentConfi
     return SegmentConfig.model_validate({"image": image, "model": model, "out": out} | more)
 
 
+def _predict(image: Image, model: Model, box: Box) -> np.ndarray:
+    return finish(predict_box(image, model, 0, box))
+
+
 def _labels(path: Path) -> np.ndarray:
     image = open_image(path, axes=None)
     return image.read(0, Box.whole(image.levels[0].shape))[0]
@@ -50,9 +57,8 @@ def test_every_output_format_holds_the_same_labels(
 ) -> None:
     out = tmp_path / f"out{suffix}"
     finish(segment(_config(plane, model, out)))
-    expected = predict_box(
-        image_from_array(PLANE, axes="yx"), load_model(model), 0, Box.whole(PLANE.shape)
-    )
+    image = image_from_array(PLANE, axes="yx")
+    expected = _predict(image, load_model(model), Box.whole(PLANE.shape))
     assert np.array_equal(_labels(out), expected)
     assert set(np.unique(expected)) <= {0, 1, 5}
     assert len(np.unique(expected)) > 1
@@ -160,7 +166,7 @@ def test_each_time_point_is_segmented_on_its_own(model: Path, tmp_path: Path) ->
     assert str(result.axes) == "tyx"
     for time in (0, 1):
         still = image_from_array(movie[time], axes="yx")
-        expected = predict_box(still, load_model(model), 0, Box.whole(PLANE.shape))
+        expected = _predict(still, load_model(model), Box.whole(PLANE.shape))
         found = result.read(0, Box.whole(PLANE.shape), time)[0]
         assert np.array_equal(found, expected)
 
@@ -175,9 +181,7 @@ def test_a_slicewise_model_treats_sections_alone(model: Path, tmp_path: Path) ->
             image_from_array(VOLUME, axes="zyx"), load_model(model), SegmentOptions(), out
         )
     )
-    section = predict_box(
-        image_from_array(VOLUME[3], axes="yx"), flat, 0, Box.whole(VOLUME.shape[1:])
-    )
+    section = _predict(image_from_array(VOLUME[3], axes="yx"), flat, Box.whole(VOLUME.shape[1:]))
     assert np.array_equal(_labels(out)[3], section)
 
 
@@ -236,6 +240,86 @@ def test_a_model_in_memory_can_be_used_again_and_again() -> None:
     model = tiny_model()
     image, box = image_from_array(PLANE, axes="yx"), Box.whole(PLANE.shape)
     before = {k: v.clone() for k, v in model.network.state_dict().items()}
-    assert np.array_equal(predict_box(image, model, 0, box), predict_box(image, model, 0, box))
+    assert np.array_equal(_predict(image, model, box), _predict(image, model, box))
     after = model.network.state_dict()
     assert all((before[key] == after[key]).all() for key in before)
+
+
+def test_a_dry_run_says_on_stdout_what_would_be_done(
+    plane: Path, model: Path, tmp_path: Path
+) -> None:
+    config = _config(plane, model, tmp_path / "out.tif", dry_run=True, batch=8)
+    words = finish(segment(config)).render()
+    assert "35 windows" in words
+    assert "--batch 8 is not used" in words
+
+
+def test_a_file_that_runs_out_of_memory_does_not_stop_a_folder(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", PLANE)
+    (tmp_path / "images").mkdir()
+    for name in "ab":
+        (tmp_path / f"{name}.npy").rename(tmp_path / "images" / f"{name}.npy")
+    begin = module.begin_output
+
+    def fails_once(plan: Any, out: Path, *rest: Any, **more: Any) -> Any:
+        if out.name == "a.tif":
+            raise MemoryError
+        return begin(plan, out, *rest, **more)
+
+    monkeypatch.setattr(module, "begin_output", fails_once)
+    with pytest.raises(WorkFailed, match=r"1 of 2 images failed: a\.npy") as failed:
+        finish(segment(_config(tmp_path / "images", model, tmp_path / "out")))
+    assert "not enough memory" in next(iter(failed.value.result.failed.values()))
+    assert (tmp_path / "out" / "b.tif").exists()
+
+
+def test_only_voxels_that_windows_read_are_looked_through(model: Path) -> None:
+    broken = np.zeros((300, 300), np.float32)
+    broken[250, 250] = np.nan
+    image = image_from_array(broken, axes="yx")
+    assert _predict(image, load_model(model), Box((0, 0), (20, 20))).shape == (20, 20)
+    with pytest.raises(InputError, match="1 voxels"):  # in the context of the window
+        _predict(image, load_model(model), Box((256, 256), (300, 300)))
+
+
+def test_nan_outside_a_box_does_not_spoil_the_normalisation_by_the_image(
+    model: Path, tmp_path: Path
+) -> None:
+    own = Intensity((0.0,), (255.0,), (100.0,), (50.0,), scope="image")
+    broken = np.zeros((300, 300), np.float32)
+    broken[250, 250] = np.inf
+    image = image_from_array(broken, axes="yx")
+    options = SegmentOptions(box="0:20,0:20")
+    with pytest.raises(InputError, match="--nan-as"):
+        finish(segment_image(image, tiny_model(intensity=own), options, tmp_path / "a.tif"))
+    assert list(tmp_path.glob("*a.tif*")) == []
+
+
+def test_a_box_is_counted_in_windows_until_all_are_done(model: Path) -> None:
+    image = image_from_array(PLANE, axes="yx")
+    steps = list(predict_box(image, load_model(model), 0, Box((3, 5), (60, 90))))
+    assert (steps[-1].done, steps[-1].total) == (len(steps), len(steps))
+
+
+def test_a_finished_store_keeps_no_entry_of_each_block_and_still_knows_its_run(
+    plane: Path, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.ome.zarr"
+    finish(segment(_config(plane, model, out)))
+    assert [path.name for path in (out / ".ziggurat").iterdir()] == ["run.json"]
+    assert any("complete already" in p.message for p in segment(_config(plane, model, out)))
+    with pytest.raises(ExistsError, match=r"different box"):
+        finish(segment(_config(plane, model, out, box="0:20,0:20")))
+
+
+def test_every_time_point_belongs_to_the_fingerprint(model: Path, tmp_path: Path) -> None:
+    movie = np.stack([PLANE, PLANE])
+    out = tmp_path / "movie.ome.zarr"
+    image = image_from_array(movie, axes="tyx")
+    finish(segment_image(image, load_model(model), SegmentOptions(), out))
+    other = image_from_array(np.stack([PLANE, PLANE[::-1]]), axes="tyx")
+    with pytest.raises(ExistsError, match="different input"):
+        finish(segment_image(other, load_model(model), SegmentOptions(), out))

@@ -1,18 +1,23 @@
 """Training: from files to a model that can be used, repeatable, resumable, and picky."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from conftest import DrawnVolume
 from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import open_image
-from napari_ziggurat.networks import load_model, read_spec
+from napari_ziggurat.networks import Model, load_model, read_spec, save_model
 from napari_ziggurat.progress import finish
+from napari_ziggurat.runs import train as train_module
+from napari_ziggurat.runs import train_setup
 from napari_ziggurat.runs.config import SegmentConfig, TrainConfig
 from napari_ziggurat.runs.segment import segment
 from napari_ziggurat.runs.train import TrainResult, train
@@ -89,6 +94,100 @@ def test_another_training_does_not_mix_with_an_unfinished_one(planes: Path) -> N
     _train(planes, seed=5, overwrite=True)
 
 
+def _interrupted(folder: Path, **more: object) -> TrainConfig:
+    """A training that was stopped after ten of thirty steps."""
+    values = {"image": folder / "images", "labels": folder / "labels", "out": folder / "model"}
+    config = TrainConfig.model_validate(values | SMALL | {"steps": 30} | more)
+    run = train(config)
+    list(itertools.islice((p for p in run if p.stage == "train"), 1))
+    run.close()
+    assert (folder / "model" / ".training.safetensors").exists()
+    return config
+
+
+def _messages(config: TrainConfig) -> str:
+    return "\n".join(p.message for p in train(config))
+
+
+def test_overwrite_goes_on_with_the_same_training(planes: Path) -> None:
+    config = _interrupted(planes, overwrite=True)
+    assert "going on" in _messages(config)
+    assert "going on" not in _messages(config)
+
+
+def _paint(folder: Path, value: int) -> None:
+    path = folder / "labels" / "plane_4.npy"
+    labels = np.load(path)
+    labels[:3] = value
+    np.save(path, labels)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (7, r"other classes \(labels held 0, 1, 2 when it began, now 0, 1, 2, 7\).*--overwrite"),
+        (2, r"other labels \(changed since\).*--overwrite"),
+    ],
+)
+def test_labels_that_were_changed_are_not_mixed_in(value: int, says: str, planes: Path) -> None:
+    config = _interrupted(planes)
+    _paint(planes, value)
+    with pytest.raises(ExistsError, match=says):
+        finish(train(config))
+    anew = config.model_copy(update={"overwrite": True})
+    assert "going on" not in _messages(anew)
+    assert (planes / "model" / "model.json").exists()
+
+
+def test_images_that_were_changed_are_not_mixed_in(planes: Path) -> None:
+    config = _interrupted(planes)
+    path = planes / "images" / "plane_4.npy"
+    np.save(path, np.load(path)[::-1] // 2)
+    with pytest.raises(ExistsError, match="other images"):
+        finish(train(config))
+
+
+def test_a_refused_overwrite_keeps_the_unfinished_training(planes: Path) -> None:
+    config = _interrupted(planes)
+    _paint(planes, 9)
+    broken = planes / "images" / "plane_10.npy"
+    np.save(broken, np.load(broken)[:20])
+    with pytest.raises(InputError, match="shape"):
+        finish(train(config.model_copy(update={"overwrite": True})))
+    assert (planes / "model" / ".training.safetensors").exists()
+
+
+def test_a_training_goes_on_with_its_batch_whatever_memory_there_is(
+    planes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _train(planes, out=planes / "calm", steps=30, batch=None)
+    config = _interrupted(planes, batch=None)
+    little = SimpleNamespace(available=1 << 20)
+    monkeypatch.setattr(train_setup.psutil, "virtual_memory", lambda: little)
+    assert "going on" in _messages(config)
+    calm, found = (load_file(planes / n / "weights.safetensors") for n in ("calm", "model"))
+    assert all((calm[key] == found[key]).all() for key in calm)
+
+
+def test_the_model_is_kept_when_its_validation_fails(
+    planes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = {"val_image": planes / "images", "val_labels": planes / "labels"}
+    with monkeypatch.context() as patched:
+        patched.setattr(train_module, "validate", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            _train(planes, **more)
+    before = load_file(planes / "model" / "weights.safetensors")
+    result = _train(planes, **more)
+    after = load_file(planes / "model" / "weights.safetensors")
+    assert set(result.val_dice) == {"class 1", "class 2"}
+    assert result.steps == 3
+    assert np.isfinite(result.loss)
+    assert all((before[key] == after[key]).all() for key in before)
+    with pytest.raises(ExistsError, match="holds a model already"):
+        _train(planes, **more)
+
+
 def test_an_existing_model_is_not_replaced_unless_asked(planes: Path) -> None:
     _train(planes)
     with pytest.raises(ExistsError, match="--overwrite"):
@@ -126,6 +225,30 @@ def test_strokes_train_a_volume(tmp_path: Path, drawn_volume: DrawnVolume) -> No
     assert [c.value for c in spec.classes] == [0, 1, 2]
 
 
+def test_classes_that_are_rarer_than_painted_are_found_less_often(planes: Path) -> None:
+    """Strokes paint all classes alike; the background is most of the image."""
+    strokes = planes / "strokes"
+    strokes.mkdir()
+    rng = np.random.default_rng(0)
+    for path in sorted((planes / "labels").iterdir()):
+        labels = np.load(path)
+        painted = np.zeros_like(labels)
+        for value in (0, 1, 2):
+            where = rng.permutation(np.argwhere(labels == value))[:60]
+            painted[tuple(where.T)] = value or 255
+        np.save(strokes / path.name, painted)
+    plain = {"labels": (), "annotation": strokes, "steps": 40, "learning_rate": 1e-2}
+    result = _train(planes, **plain)
+    estimated = load_model(planes / "model").network.shift
+    assert result.class_shares["background"] > 0.5
+    assert estimated[0] > 0 > estimated[1:].max()
+    as_painted = _train(planes, **plain, class_shares="painted", out=planes / "painted")
+    assert as_painted.class_shares == {}
+    assert not load_model(planes / "painted").network.shift.any()
+    _train(planes, from_model=planes / "model", out=planes / "dense")
+    assert not load_model(planes / "dense").network.shift.any()
+
+
 def test_foreground_makes_every_object_class_one(planes: Path) -> None:
     for path in (planes / "labels").iterdir():
         np.save(path, np.load(path).astype(np.uint16) * 300)
@@ -149,6 +272,52 @@ def test_training_goes_on_from_a_model(planes: Path) -> None:
     first, second = (load_model(planes / name) for name in ("model", "next"))
     pairs = zip(first.network.parameters(), second.network.parameters(), strict=True)
     assert all((a - b).abs().max() < 1e-6 for a, b in pairs)
+
+
+def test_a_network_over_volumes_stays_one_when_training_goes_on(
+    tmp_path: Path, drawn_volume: DrawnVolume
+) -> None:
+    for name, array in (("image", drawn_volume.image), ("labels", drawn_volume.labels)):
+        np.save(tmp_path / f"{name}.npy", array)
+    thick = {
+        "image": tmp_path / "image.npy", "labels": tmp_path / "labels.npy", "axes": "zyx",
+        "spacing": (8.0, 1.0, 1.0), "unit": "um", "steps": 2, "batch": 1,
+    }  # fmt: skip
+    first = {"dims": 3, "patch": (8, 32, 32), "features": 4, "depth": 2, "out": tmp_path / "model"}
+    finish(train(TrainConfig.model_validate(thick | first)))
+    more = {"from_model": tmp_path / "model", "out": tmp_path / "next"}
+    more["patch"] = (8, 32, 32)
+    assert "as in the model" in _messages(TrainConfig.model_validate(thick | more))
+    one, two = (read_spec(tmp_path / name) for name in ("model", "next"))
+    assert (one.network, one.window, one.rim) == (two.network, two.window, two.rim)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"network": "unet"}, {"depth": 3}, {"features": 8}, {"dims": 2, "depth": 1}]
+)
+def test_another_network_than_that_of_the_model_is_refused(
+    asked: dict[str, object], planes: Path
+) -> None:
+    _train(planes)
+    silent = {"features": None, "depth": None}
+    with pytest.raises(InputError, match="--from goes on with the network of the model"):
+        _train(planes, from_model=planes / "model", out=planes / "next", **silent | asked)
+    _train(planes, from_model=planes / "model", out=planes / "next", **silent)
+
+
+def test_each_image_is_normalised_alone_when_the_model_says_so(planes: Path) -> None:
+    _train(planes)
+    model = load_model(planes / "model")
+    alone = replace(model.spec.intensity, scope="image")
+    spec = model.spec.model_copy(update={"intensity": alone})
+    save_model(Model(spec, model.network), planes / "alone")
+    values = {"image": planes / "images", "labels": planes / "labels", "out": planes / "next"}
+    config = TrainConfig.model_validate(values | SMALL)
+    parent = load_model(planes / "alone")
+    setup = finish(train_setup.prepare(config, torch.device("cpu"), parent, None))
+    one, two = setup.sampler.intensities
+    assert one.scope == two.scope == "image"
+    assert one.mean != two.mean
 
 
 def test_unmatched_files_are_named(planes: Path) -> None:

@@ -66,3 +66,14 @@ def test_rare_classes_weigh_more_but_less_towards_the_end() -> None:
     torch.testing.assert_close(early, [1.0, 24**0.5, 1.0])
     torch.testing.assert_close(late, [1.0, 24**0.25, 1.0])
     assert max(class_weights([1.0, 1e-9], 0.0)) == 10
+
+
+def test_without_a_background_every_class_counts_for_dice() -> None:
+    target = torch.tensor([[[1, 1, 1, 2]]], dtype=torch.uint8)
+    logits = torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1).expand(1, 2, 1, 4)
+    entropy = functional.cross_entropy(logits, target.long() - 1)
+    right = logits.softmax(dim=1)[0, :, 0, 0]
+    dice = [1 - 2 * n * p / (n + 4 * p) for n, p in zip((3, 1), right, strict=True)]
+    found = partial_loss(logits, target, background=False) - entropy
+    torch.testing.assert_close(found, (dice[0] + dice[1]) / 2, atol=1e-4, rtol=0)
+    torch.testing.assert_close(partial_loss(logits, target) - entropy, dice[1], atol=1e-4, rtol=0)

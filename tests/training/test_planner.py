@@ -1,5 +1,7 @@
 """The planner follows its rules, says why, and never makes what cannot be built."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +50,56 @@ def test_wishes_are_kept() -> None:
     assert (found.patch, found.batch, found.features) == ((64, 96), 3, (5, 10, 20))
 
 
+def test_a_depth_that_the_patch_does_not_allow_is_refused() -> None:
+    with pytest.raises(InputError, match=r"32 x 32 can be halved to 4 levels.*--depth 6 asks"):
+        design([(500, 500)], Spacing((1.0, 1.0)), CPU, Wishes(patch=(32, 32), depth=6))
+
+
+def test_a_patch_that_is_rounded_up_says_so() -> None:
+    found = design([(99, 500, 500)], Spacing((1.0,) * 3), CPU, Wishes(patch=(30, 100, 100)))
+    assert found.patch == (32, 104, 104)
+    assert "as given, 30 x 100 x 100, rounded up" in found.reasons[1]
+    exact = design([(500, 500)], Spacing((1.0, 1.0)), CPU, Wishes(patch=(64, 64)))
+    assert "the patch as given" in exact.reasons[1]
+    assert "quickly" not in exact.reasons[1]
+
+
+def test_little_memory_makes_the_batch_smaller_and_then_the_patch() -> None:
+    shapes, spacing = [(200, 800, 800)], Spacing((1.0,) * 3)
+    much = design(shapes, spacing, CPU, Wishes())
+    some = design(shapes, spacing, Machine(False, 400 << 20), Wishes())
+    less = design(shapes, spacing, Machine(False, 100 << 20), Wishes())
+    assert (some.patch, some.batch) == (much.patch, 1)
+    assert math.prod(less.patch) < math.prod(some.patch)
+    assert any("of memory" in reason for reason in less.reasons)
+    assert not any("of memory" in reason for reason in much.reasons)
+
+
+def test_what_was_asked_for_is_not_made_smaller() -> None:
+    wishes = Wishes(patch=(64, 64), batch=4)
+    found = design([(500, 500)], Spacing((1.0, 1.0)), Machine(False, 1 << 20), wishes)
+    assert (found.patch, found.batch) == ((64, 64), 4)
+    assert any("more than the" in reason for reason in found.reasons)
+
+
 @pytest.mark.parametrize("wishes", [Wishes(dims=3), Wishes(patch=(8, 8, 8))])
 def test_wishes_that_cannot_be_met_are_refused(wishes: Wishes) -> None:
     with pytest.raises(InputError):
         design([(500, 500)], Spacing((1.0, 1.0)), CPU, wishes)
+
+
+def test_a_2d_network_takes_patches_of_one_section() -> None:
+    wishes = Wishes(dims=2, patch=(8, 64, 64))
+    with pytest.raises(InputError, match="--patch 1,64,64"):
+        design([(50, 500, 500)], Spacing((1.0,) * 3), CPU, wishes)
+
+
+def test_a_network_that_there_is_keeps_its_levels() -> None:
+    thick = Spacing((10.0, 1.0, 1.0), "um")
+    shapes = [(16, 64, 64)]
+    first = design(shapes, thick, CPU, Wishes(dims=3, patch=(8, 32, 32)))
+    topology = first.topology(1, 2)
+    found = design(shapes, thick, CPU, Wishes(), topology)
+    assert found.dims == 3
+    assert found.topology(1, 2) == topology
+    assert all(p % m == 0 for p, m in zip(found.patch, topology.total_stride, strict=True))

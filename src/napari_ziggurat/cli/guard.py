@@ -13,6 +13,7 @@ from types import FrameType
 import typer
 
 from napari_ziggurat.errors import ZigguratError
+from napari_ziggurat.runs.failure import explain, explain_known
 
 __all__ = ["FAILED", "INTERRUPTED", "REFUSED", "guard", "say"]
 
@@ -58,26 +59,18 @@ def say(message: str) -> None:
 
 def _explain(error: BaseException) -> tuple[int, str]:
     """Exit code and sentence."""
-    if isinstance(error, ZigguratError):
-        return error.exit_code, str(error)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, "Interrupted; what is finished is kept, the same command goes on."
-    if isinstance(error, OSError) and error.errno is not None:
-        return _explain_system(error)
-    if isinstance(error, MemoryError):
-        return FAILED, "There is not enough memory; a smaller --batch or --patch needs less."
-    sentence = " ".join(str(error).split()) or "no message"
-    return FAILED, (
-        f"Unexpected {type(error).__name__}: {sentence[:300]} (run again with --debug for details)."
-    )
+    known = explain_known(error)
+    unknown = f"{explain(error)} (run again with --debug for details)."
+    return _code(error), known or unknown
 
 
-def _explain_system(error: OSError) -> tuple[int, str]:
-    where = f" {error.filename}" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return FAILED, f"The disk is full; could not write{where}. Free some space and run again."
-    code = REFUSED if error.errno in _REFUSED_BY_SYSTEM else FAILED
-    return code, f"The system refused{where}: {error.strerror}."
+def _code(error: BaseException) -> int:
+    if isinstance(error, ZigguratError):
+        return error.exit_code
+    refused = isinstance(error, OSError) and error.errno in _REFUSED_BY_SYSTEM
+    return REFUSED if refused else FAILED
 
 
 def _set_up_log(debug: bool) -> None:

@@ -11,10 +11,10 @@ from contextlib import closing
 from typing import TextIO, cast
 
 from napari_ziggurat.errors import WorkFailed
-from napari_ziggurat.progress import Progress
+from napari_ziggurat.progress import WATCHED, Clock, Progress, duration
 from napari_ziggurat.runs.result import Result
 
-__all__ = ["ProgressLine", "Terminal", "duration"]
+__all__ = ["ProgressLine", "Terminal"]
 
 _LOG_EVERY = 5.0  # seconds between two lines where lines stay
 _DRAW_EVERY = 0.1  # seconds between two states of one line
@@ -66,15 +66,16 @@ class ProgressLine:
     """One line that tells what is done and how long the rest takes.
 
     On a terminal the line is drawn over itself; in a log there is a line for each stage and then
-    one every few seconds.
+    one every few seconds, or as often as it would be drawn where a program reads the lines (the
+    environment variable `WATCHED` is set).
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._every = _DRAW_EVERY if self._live or os.environ.get(WATCHED) else _LOG_EVERY
+        self._clock = Clock()
         self._stage = ""
-        self._first = 0
-        self._began = 0.0
         self._shown = -math.inf
         self._line = ""  # on the screen now, to be drawn over
 
@@ -83,22 +84,21 @@ class ProgressLine:
         now = time.monotonic()
         if progress.stage != self._stage:
             self._end_line()
-            (self._stage, self._first, self._began) = (progress.stage, progress.done, now)
-            self._shown = -math.inf
+            (self._stage, self._shown) = (progress.stage, -math.inf)
+        left = self._clock.left(progress, now)
         if progress.message:
             self._write(progress.message)
         elif self._is_due(progress, now):
             self._shown = now
-            self._draw(describe(progress, self._first, now - self._began))
+            self._draw(describe(progress, left))
 
     def close(self) -> None:
         """Leave the cursor on a line of its own."""
         self._end_line()
 
     def _is_due(self, progress: Progress, now: float) -> bool:
-        every = _DRAW_EVERY if self._live else _LOG_EVERY
         complete = progress.total is not None and progress.done == progress.total > 0
-        return now - self._shown >= every or complete
+        return now - self._shown >= self._every or complete
 
     def _draw(self, text: str) -> None:
         if not self._live:
@@ -124,17 +124,15 @@ class ProgressLine:
         self._line = ""
 
 
-def describe(progress: Progress, first: int, elapsed: float) -> str:
+def describe(progress: Progress, left: float | None = None) -> str:
     """Put a state in one line: ``train  [####----] 40 %  12/30  50 s left  loss 0.3``.
 
     Parameters
     ----------
     progress : Progress
         The state.
-    first : int
-        What was done when the stage began: a run that goes on does not begin at 0.
-    elapsed : float
-        Seconds since then.
+    left : float, optional
+        Seconds until the stage is done.
     """
     (done, total) = (progress.done, progress.total)
     parts = [f"{progress.stage:<10}"]
@@ -144,19 +142,10 @@ def describe(progress: Progress, first: int, elapsed: float) -> str:
         parts.append(f"{done}/{total}")
     elif done:
         parts.append(str(done))
-    if total and first < done < total and elapsed > 1:
-        parts.append(f"{duration(elapsed * (total - done) / (done - first))} left")
+    if left is not None:
+        parts.append(f"{duration(left)} left")
     parts += [f"{name} {value:.4g}" for name, value in progress.metrics.items()]
     return "  ".join(parts).rstrip()
-
-
-def duration(seconds: float) -> str:
-    """Put a time in words: ``"2 h 5 min"``, ``"3 min 20 s"``, ``"8 s"``."""
-    (minutes, rest) = divmod(round(seconds), 60)
-    (hours, minutes) = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _finish(run: Generator[Progress, None, Result], line: ProgressLine) -> Result:

@@ -92,17 +92,6 @@ class Lattice:
         """Window shape for this image: the wished one, or the whole padded image."""
         return tuple(min(w, n) for w, n in zip(self.window, self.padded_shape, strict=True))
 
-    @property
-    def redundancy(self) -> float:
-        """Voxels computed per voxel written."""
-        computed = written = 1
-        for count, window, n in zip(
-            self._counts(Box.whole(self.shape)), self.window_shape, self.shape, strict=True
-        ):
-            computed *= count * window
-            written *= n
-        return computed / written
-
     def count(self, region: Box) -> int:
         """How many windows a region needs."""
         total = 1
@@ -118,6 +107,17 @@ class Lattice:
         ]
         for index in itertools.product(*ranges):
             yield self._cell(index)
+
+    def read_box(self, region: Box) -> Box:
+        """Voxels of the image that the windows of a region read; its cells lie side by side."""
+        first, last = (self._cell(index) for index in self._corners(region))
+        return Box(first.read_box.start, last.read_box.stop)
+
+    def _corners(self, region: Box) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Index of the first and of the last cell of a region that is not empty."""
+        cell = self.cell_shape
+        first = tuple(a // s for a, s in zip(region.start, cell, strict=True))
+        return first, tuple(-(-b // s) - 1 for b, s in zip(region.stop, cell, strict=True))
 
     def _counts(self, region: Box) -> tuple[int, ...]:
         return tuple(

@@ -7,30 +7,11 @@ from qtpy.QtWidgets import QLabel, QPlainTextEdit, QProgressBar, QPushButton, QW
 
 from napari_ziggurat.gui.job import Failure
 from napari_ziggurat.gui.widgets import column, note, row
-from napari_ziggurat.progress import Progress
+from napari_ziggurat.progress import Clock, Progress, duration
 
-__all__ = ["Activity", "Clock", "duration"]
+__all__ = ["Activity"]
 
 _FINE = 1000  # steps of the bar
-_EARLY = 2.0  # seconds after which the rest of the time can be told
-
-
-class Clock:
-    """Tells how long a stage still takes, from what is done and since when."""
-
-    def __init__(self) -> None:
-        self._stage = ""
-        self._first = 0
-        self._began = 0.0
-
-    def left(self, step: Progress, now: float) -> float | None:
-        """Seconds until the stage is done; None where that is not known yet."""
-        if step.stage != self._stage:
-            (self._stage, self._first, self._began) = (step.stage, step.done, now)
-        (elapsed, gained) = (now - self._began, step.done - self._first)
-        if step.total is None or step.done >= step.total or gained <= 0 or elapsed < _EARLY:
-            return None
-        return elapsed * (step.total - step.done) / gained
 
 
 class Activity(QWidget):
@@ -41,6 +22,7 @@ class Activity(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._clock = Clock()
+        self._told: list[str] = []
         self._stage = QLabel()
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
@@ -50,7 +32,8 @@ class Activity(QWidget):
         self._running = QWidget()
         bar = row(self.bar, self.cancel_button)
         bar.setStretch(0, 1)
-        self._running.setLayout(column(self._stage, bar))
+        self.hint = note("hint")
+        self._running.setLayout(column(self._stage, bar, self.hint))
         self.sentence = note("sentence")
         self.sentence.setTextFormat(Qt.TextFormat.PlainText)  # a message may hold < and >
         self.details_button = QPushButton("Details")
@@ -67,8 +50,9 @@ class Activity(QWidget):
     def begin(self, what: str) -> None:
         """Show that something begins."""
         self.say("")
-        self._clock = Clock()
+        (self._clock, self._told) = (Clock(), [])
         self._stage.setText(what)
+        self.show_hint("")
         self.bar.setRange(0, 0)
         self.cancel_button.setEnabled(True)
         self._running.show()
@@ -82,20 +66,32 @@ class Activity(QWidget):
             self.bar.setRange(0, _FINE)
             self.bar.setValue(_FINE * step.done // step.total)
 
-    def say(self, sentence: str) -> None:
+    def tell(self, message: str) -> None:
+        """Keep what a run says, such as the level it chose, among the details."""
+        self._told.append(message)
+        self._offer_details("\n".join(self._told))
+
+    def show_hint(self, hint: str) -> None:
+        """Say below the bar how to see more of what is being done."""
+        self.hint.setText(hint)
+        self.hint.setVisible(bool(hint))
+
+    def say(self, sentence: str, details: str = "") -> None:
         """Show that nothing is going on, and a sentence."""
         self._running.hide()
         self.sentence.setText(sentence)
         self.sentence.setVisible(bool(sentence))
-        self.details_button.hide()
         self.details_button.setChecked(False)
         self.details.hide()
+        self._offer_details(details)
+
+    def finish(self, sentence: str) -> None:
+        """Show how it ended; what was told on the way stays among the details."""
+        self.say(sentence, "\n".join(self._told))
 
     def fail(self, failure: Failure) -> None:
         """Show what went wrong."""
-        self.say(f"⚠ {failure.sentence}")
-        self.details.setPlainText(failure.details)
-        self.details_button.setVisible(bool(failure.details))
+        self.say(f"⚠ {failure.sentence}", failure.details)
 
     def _cancel(self) -> None:
         self.cancel_button.setEnabled(False)
@@ -105,10 +101,6 @@ class Activity(QWidget):
     def _show_details(self, shown: bool) -> None:
         self.details.setVisible(shown)
 
-
-def duration(seconds: float) -> str:
-    """Write a time as people say it: ``"40 s"``, ``"3 min"``, ``"1 h 05 min"``."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    (hours, minutes) = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+    def _offer_details(self, details: str) -> None:
+        self.details.setPlainText(details)
+        self.details_button.setVisible(bool(details))

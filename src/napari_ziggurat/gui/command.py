@@ -1,33 +1,40 @@
 """Command: the command line that does what the dock does, and what it says while it runs."""
 
 import re
+import shlex
+import subprocess
 import sys
 from collections.abc import Sequence
 
 from napari_ziggurat.progress import Progress
 from napari_ziggurat.runs.config import SegmentConfig
 
-__all__ = ["program", "segment_words", "understand"]
+__all__ = ["as_typed", "segment_words", "understand"]
 
-_PYTHON = "python"
+_WINDOWS = sys.platform == "win32"
+_PLAIN = re.compile(r"[\w.:/\\,=+-]+")  # no character that cmd.exe takes for an order
 # As the command line writes it: "segment    [####----]  40 %  12/30  50 s left".
 _LINE = re.compile(r"(?P<stage>\S.*?)\s+\[[#-]*\]\s+\d+ %\s+(?P<done>\d+)/(?P<total>\d+)")
 
 
 def segment_words(config: SegmentConfig) -> list[str]:
-    """Write a configuration as a command line; what is left as it is by default is left out."""
+    """Write a configuration as a command line; what is left as it is by default is left out.
+
+    The first word is the Python that runs napari, with its path: so the line works in any terminal.
+    """
     given = config.model_dump(mode="json", exclude_defaults=True)
     positional = [f for f in given if config.shown(f).get("positional")]
-    words = [_PYTHON, "-m", "napari_ziggurat", "segment", *(str(given[f]) for f in positional)]
+    words = [sys.executable, "-m", "napari_ziggurat", "segment"]
+    words += [str(given[field]) for field in positional]
     for field, value in given.items():
         if field not in positional:
             words += _option(config.option(field), value)
     return words
 
 
-def program(words: Sequence[str]) -> list[str]:
-    """Give the words as they are started: ``python`` is the one that runs napari."""
-    return [sys.executable if words[0] == _PYTHON else words[0], *words[1:]]
+def as_typed(words: Sequence[str], *, windows: bool = _WINDOWS) -> str:
+    """Join words as a person types them, quoted for the shell of the system."""
+    return " ".join(map(_for_windows, words)) if windows else shlex.join(words)
 
 
 def understand(line: str) -> Progress | None:
@@ -44,3 +51,8 @@ def _option(name: str, value: object) -> list[str]:
     if isinstance(value, list | tuple):
         return [name, ",".join(f"{entry}" for entry in value)]
     return [name, str(value)]
+
+
+def _for_windows(word: str) -> str:
+    quoted = subprocess.list2cmdline([word])
+    return quoted if quoted.startswith('"') or _PLAIN.fullmatch(word) else f'"{word}"'

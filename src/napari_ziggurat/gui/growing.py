@@ -1,12 +1,13 @@
 """Growing labels: a layer over a store that is being written."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ziggurat.errors import ZigguratError
-from napari_ziggurat.gui.results import Target, show_store
+from napari_ziggurat.gui.results import Results, Target
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -14,15 +15,20 @@ if TYPE_CHECKING:
 
 __all__ = ["GrowingLabels"]
 
+logger = logging.getLogger(__name__)
+
 _EVERY = 1000  # milliseconds
+_ZOOM_IN = "Zoom in to see the blocks that are written; the coarser levels come last."
 
 
 class GrowingLabels(QObject):
     """Shows an output that is being written, and looks again every second until it is done."""
 
-    def __init__(self, viewer: "Viewer", target: Target, path: Path) -> None:
+    hinted = Signal(str)  # how to see what is written
+
+    def __init__(self, viewer: "Viewer", results: Results, target: Target, path: Path) -> None:
         super().__init__()
-        self._viewer, self._target, self._path = viewer, target, path
+        self._viewer, self._results, self._target, self._path = viewer, results, target, path
         self._layer: Labels | None = None
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._look)
@@ -36,11 +42,10 @@ class GrowingLabels(QObject):
         """Look no more; what is shown stays."""
         self._timer.stop()
 
-    def finish(self) -> Path:
-        """Show all levels of the finished output; gives back where it is."""
+    def finish(self) -> "Labels":
+        """Show all levels of the finished output."""
         self.stop()
-        show_store(self._viewer, self._target, self._path, complete=True)
-        return self._path
+        return self._results.show_store(self._target, self._path, complete=True)
 
     def _look(self) -> None:
         if self._layer is not None:
@@ -48,7 +53,16 @@ class GrowingLabels(QObject):
             if self._layer in self._viewer.layers:
                 self._layer.refresh(extent=False, thumbnail=False, highlight=False)
         elif self._path.is_dir():
-            try:
-                self._layer = show_store(self._viewer, self._target, self._path, complete=False)
-            except ZigguratError:
-                return  # its metadata are not there yet
+            self._show()
+
+    def _show(self) -> None:
+        try:
+            self._layer = self._results.show_store(self._target, self._path, complete=False)
+        except ZigguratError:
+            pass  # its metadata are not there yet
+        except Exception as error:  # the run goes on without being seen; its end says what is wrong
+            logger.warning("labels that are written cannot be shown: %s", error)
+            self.stop()
+        else:
+            if self._layer.multiscale:
+                self.hinted.emit(_ZOOM_IN)

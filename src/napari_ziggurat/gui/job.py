@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 from napari_ziggurat.errors import ZigguratError
-from napari_ziggurat.progress import Progress
+from napari_ziggurat.progress import WATCHED, Progress
 
 __all__ = ["PATIENCE", "Failure", "Job", "ProcessJob", "ThreadJob"]
 
@@ -44,6 +44,7 @@ class Job(QObject):
     """
 
     progressed = Signal(object)  # Progress
+    told = Signal(str)  # a sentence for the person who waits
     done = Signal(object)  # what the work gave back
     failed = Signal(object)  # Failure
     ended = Signal()  # always, and last
@@ -102,6 +103,8 @@ class ThreadJob(Job):
         try:
             while not self.cancelled:
                 step = next(run)
+                if step.message:
+                    self.told.emit(step.message)
                 if time.monotonic() - last > _PAUSE or step.done == step.total:
                     last = time.monotonic()
                     self.progressed.emit(step)
@@ -164,6 +167,7 @@ class ProcessJob(Job):
             step = self._understand(line)
             if step is None:
                 self._said.append(line)
+                self.told.emit(line)
             else:
                 self.progressed.emit(step)
 
@@ -191,7 +195,8 @@ class ProcessJob(Job):
 
 
 def _environment() -> QProcessEnvironment:
-    """Let the child write its lines at once, not when it has many."""
+    """Let the child write its lines at once, and often."""
     environment = QProcessEnvironment.systemEnvironment()
     environment.insert("PYTHONUNBUFFERED", "1")
+    environment.insert(WATCHED, "1")
     return environment

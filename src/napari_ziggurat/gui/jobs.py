@@ -72,6 +72,7 @@ class Handlers:
     failed: Callable[[Failure], None]
     progressed: Callable[[Progress], None] | None = None
     ended: Callable[[], None] | None = None
+    told: Callable[[str], None] | None = None
 
 
 class _Link(QObject):
@@ -82,6 +83,7 @@ class _Link(QObject):
         self.ended = False
         self.job, self._jobs, self._handlers = job, jobs, handlers
         job.progressed.connect(self._progressed)
+        job.told.connect(self._told)
         job.done.connect(self._done)
         job.failed.connect(self._failed)
         job.ended.connect(self._ended)
@@ -95,9 +97,17 @@ class _Link(QObject):
         if self._wanted and self._handlers.progressed:
             self._handlers.progressed(step)
 
+    def _told(self, message: str) -> None:
+        if self._wanted and self._handlers.told:
+            self._handlers.told(message)
+
     def _done(self, result: object) -> None:
-        if self._wanted:
+        if not self._wanted:
+            return
+        try:
             self._handlers.done(result)
+        except Exception as error:  # nobody else would tell the person who waits
+            self._handlers.failed(Failure.of(error))
 
     def _failed(self, failure: Failure) -> None:
         if self._wanted:

@@ -26,6 +26,7 @@ __all__ = [
     "facts",
     "layer_spacing",
     "layer_units",
+    "likely_axes",
     "spacing_text",
     "unwrapped",
 ]
@@ -34,10 +35,10 @@ METADATA = "ziggurat"  # our key in layer.metadata
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
-# By number of axes, the likeliest first.
+# By number of axes.
 _CHOICES = {
     2: ("yx",),
-    3: ("zyx", "cyx", "tyx"),
+    3: ("zyx", "tyx", "cyx"),
     4: ("czyx", "zcyx", "tzyx", "tcyx"),
     5: ("tczyx", "tzcyx"),
 }
@@ -49,11 +50,28 @@ def unwrapped(thing: Any) -> Any:
 
 
 def axes_choices(layer: "Layer") -> tuple[str, ...]:
-    """List the axes that a layer may have; one when its axis labels say it or there is no other."""
+    """List the axes that a layer may have; one when its axis labels say it or there is no other.
+
+    There are none for a layer with more axes than an image can have.
+    """
     names = "".join(layer.axis_labels)
     if len(names) == layer.ndim and _are_axes(names):
         return (names,)
     return _CHOICES.get(layer.ndim, ())
+
+
+def likely_axes(layer: "Layer") -> str:
+    """Give the axes that the layer tells; empty where somebody has to say them.
+
+    Of three axes the first is time when its unit is one, and z when it has a length or a scale.
+    """
+    choices = axes_choices(layer)
+    if len(choices) < 2 or layer.ndim != 3:
+        return choices[0] if len(choices) == 1 else ""
+    if layer.units[0].is_compatible_with("second"):
+        return "tyx"
+    is_length = layer.units[0].is_compatible_with("meter")
+    return "zyx" if is_length or abs(float(layer.scale[0])) != 1 else ""
 
 
 def _are_axes(names: str) -> bool:

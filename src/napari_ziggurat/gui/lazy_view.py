@@ -89,6 +89,9 @@ class LazyView:
 class Arranged:
     """An array shown with other axes: in another order, with more of them or with fewer.
 
+    Truth values are shown as uint8, as an `Image` reads them: napari and NumPy stretch no contrast
+    between True and False.
+
     Parameters
     ----------
     array : Sliceable
@@ -114,7 +117,8 @@ class Arranged:
     ) -> None:
         self.array, self.axes, self.onto, self.fixed = array, axes, onto, fixed
         self.shape = self._shown(array.shape, lengths)
-        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        stored = np.dtype(array.dtype)
+        self.dtype: np.dtype[Any] = np.dtype(np.uint8) if stored.kind == "b" else stored
         self.ndim = len(self.shape)
 
     @property
@@ -139,7 +143,7 @@ class Arranged:
         where = {**{letter: range(i, i + 1) for letter, i in self.fixed.items()}, **ranges}
         key = tuple(slice(where[letter].start, where[letter].stop) for letter in self.axes)
         steps = tuple(slice(None, None, where[letter].step) for letter in self.axes)
-        data = np.asarray(self.array[key])[steps]
+        data = np.asarray(self.array[key], self.dtype)[steps]
         left = [letter for letter in self.axes if letter in self.onto]
         hidden = [axis for axis, letter in enumerate(self.axes) if letter not in self.onto]
         data = data.squeeze(tuple(hidden))

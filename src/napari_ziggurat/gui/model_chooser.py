@@ -8,11 +8,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPushButton, QWidget
 
-from napari_ziggurat.errors import ZigguratError
+from napari_ziggurat.errors import InputError, ZigguratError
 from napari_ziggurat.geometry import Spacing
 from napari_ziggurat.gui.layers import spacing_text
 from napari_ziggurat.gui.recent import recent_models, remember_model
-from napari_ziggurat.gui.widgets import caption, column, note, row, shrinking_combo
+from napari_ziggurat.gui.widgets import caption, column, note, row, shrinking_combo, typed_path
 
 if TYPE_CHECKING:
     from napari_ziggurat.networks import ModelSpec
@@ -48,19 +48,26 @@ class ModelChooser(QWidget):
     def open(self, path: Path) -> None:
         """Open a model; what is wrong with it is said below the line."""
         self.line.setEditText(str(path))
-        (self.path, self.spec) = (None, None)
         try:
-            from napari_ziggurat.networks.checkpoint import read_spec
-
-            self.spec = read_spec(path)
+            self._take(path)
         except (ZigguratError, OSError) as error:
-            self._facts.setText(f"⚠ {escape(str(error))}")
+            self._refuse(error)
         else:
-            self.path = path
-            self._facts.setText(_describe(self.spec))
             remember_model(path)
             self._list_recent()
         self.changed.emit()
+
+    def look_again(self) -> tuple[Path, "ModelSpec"]:
+        """Read the chosen model once more: it may have been trained anew in the meantime.
+
+        Raises
+        ------
+        ZigguratError
+            No model is chosen, or it cannot be read any more.
+        """
+        if self.path is None:
+            raise InputError("Choose a model first.")
+        return self.path, self._take(self.path)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         """Take a folder that is dragged here; napari would open it as an image."""
@@ -95,9 +102,26 @@ class ModelChooser(QWidget):
         self.line.setEditText(text)
 
     def _typed(self, index: int = 0) -> None:
-        text = self.line.currentText().strip()
-        if text and Path(text).expanduser() != self.path:
-            self.open(Path(text).expanduser())
+        """Open what stands in the line, also where it did before: the model may be a new one."""
+        if not (text := self.line.currentText().strip()):
+            return
+        try:
+            self.open(typed_path(text))
+        except InputError as error:
+            self._refuse(error)
+            self.changed.emit()
+
+    def _take(self, path: Path) -> "ModelSpec":
+        from napari_ziggurat.networks.checkpoint import read_spec
+
+        spec = read_spec(path)
+        (self.path, self.spec) = (path, spec)
+        self._facts.setText(_describe(spec))
+        return spec
+
+    def _refuse(self, error: Exception) -> None:
+        (self.path, self.spec) = (None, None)
+        self._facts.setText(f"⚠ {escape(str(error))}")
 
     def _browse(self) -> None:
         start = str(self.path.parent if self.path else Path.home())

@@ -1,6 +1,5 @@
 """Output chooser: where the segmentation of a whole image goes, and the command that makes it."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,14 +15,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_ziggurat.gui.widgets import caption, column, row
+from napari_ziggurat.gui.command import as_typed
+from napari_ziggurat.gui.widgets import caption, column, row, typed_path
 
 __all__ = ["OutputChooser"]
 
-_IN_MEMORY = (
-    "These voxels are in memory only, so this window segments them. "
-    "For a command line, save them and open the file."
-)
 _LINES = 5
 
 
@@ -44,8 +40,10 @@ class OutputChooser(QWidget):
         self.browse_button.setText("…")
         self.browse_button.setToolTip("Choose where the output goes.")
         self.browse_button.clicked.connect(self._browse)
-        self.replace = QCheckBox("Replace what is there")
-        self.replace.setToolTip("Off: an output of the same run goes on, another one is refused.")
+        self.replace = QCheckBox("Replace what is there (--overwrite)")
+        self.replace.setToolTip(
+            "Off: an output of the same run goes on, another one is refused. Holds for one run."
+        )
         self.replace.toggled.connect(self._edited)
         self.copy_button = QPushButton("Copy")
         self.copy_button.setToolTip("Copy the command line; it does the same without a window.")
@@ -60,12 +58,12 @@ class OutputChooser(QWidget):
     def path(self) -> Path | None:
         """The output; None while the line is empty."""
         text = self.line.text().strip()
-        return Path(text).expanduser() if text else None
+        return typed_path(text) if text else None
 
     @property
     def command(self) -> str:
         """The command line as a person types it."""
-        return shlex.join(self._words)
+        return as_typed(self._words)
 
     def propose(self, path: Path | None) -> None:
         """Fill in a path, unless a person has chosen one."""
@@ -73,11 +71,11 @@ class OutputChooser(QWidget):
             self._proposed = str(path or "")
             self.line.setText(self._proposed)
 
-    def show_words(self, words: Sequence[str], *, in_memory: bool) -> None:
+    def show_words(self, words: Sequence[str], why_none: str = "") -> None:
         """Show a command line, or why there is none."""
         self._words = list(words)
         self.copy_button.setEnabled(bool(words))
-        self.text.setPlainText(self.command or _IN_MEMORY * in_memory)
+        self.text.setPlainText(self.command or why_none)
 
     def _make_text(self) -> QPlainTextEdit:
         text = QPlainTextEdit()

@@ -1,5 +1,6 @@
 """Panel: the dock. It puts the parts together: what is chosen, what is run, what is shown."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,10 @@ from napari_ziggurat.gui.command import segment_words
 from napari_ziggurat.gui.image_chooser import ImageChooser
 from napari_ziggurat.gui.job import Failure, Job, ThreadJob
 from napari_ziggurat.gui.jobs import Handlers, Jobs
-from napari_ziggurat.gui.layers import Placement, unwrapped
+from napari_ziggurat.gui.layers import unwrapped
 from napari_ziggurat.gui.machine_line import MachineLine
 from napari_ziggurat.gui.model_chooser import ModelChooser
+from napari_ziggurat.gui.options_form import OptionsForm
 from napari_ziggurat.gui.output_chooser import OutputChooser
 from napari_ziggurat.gui.results import Target
 from napari_ziggurat.gui.runner import Runner
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["Panel"]
 
 _WIDTH = 340
+_IN_MEMORY = (
+    "These voxels are in memory only, so this window segments them. "
+    "For a command line, save them and open the file."
+)
 
 
 class Panel(QWidget):
@@ -74,6 +80,7 @@ class Panel(QWidget):
         self.machine = MachineLine()
         self.image = ImageChooser(self._viewer)
         self.model = ModelChooser()
+        self.options = OptionsForm()
         self.output = OutputChooser()
         self.activity = Activity()
         self.runner = Runner(self._viewer, self._jobs, self.activity)
@@ -85,10 +92,12 @@ class Panel(QWidget):
     def _lay_out(self) -> None:
         inside = QWidget()
         buttons = row(self.view_button, self.whole_button)
-        layout = column(self.machine, self.image, self.model, buttons, self.activity, self.output)
+        above = (self.machine, self.image, self.model)
+        below = (self.activity, self.options, self.output)
+        layout = column(*above, buttons, *below)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(12)
-        for part in (self.machine, self.image, self.model, self.activity, self.output):
+        for part in (*above, *below):
             part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         layout.addStretch()
         inside.setLayout(layout)
@@ -105,6 +114,7 @@ class Panel(QWidget):
     def _connect(self) -> None:
         self.image.changed.connect(self._read_image)
         self.model.changed.connect(self._refresh)
+        self.options.changed.connect(self._show_command)
         self.output.changed.connect(self._show_command)
         self.runner.changed.connect(self._refresh)
         self.view_button.clicked.connect(self._segment_view)
@@ -123,76 +133,92 @@ class Panel(QWidget):
 
     def _image_known(self, reading: Reading) -> None:
         self._reading = reading
+        if (whole := reading.all_channels) is not None:
+            (count, name) = (len(whole.image.channels), whole.image.name)
+            self.image.say(f"A channel of {name}; a model for {count} channels gets all of them.")
         self._refresh()
 
     def _image_refused(self, failure: Failure) -> None:
-        self.image.say(failure.sentence)
+        self.image.say(f"⚠ {failure.sentence}")
+
+    @property
+    def _chosen(self) -> bool:
+        return self._reading is not None and self.model.path is not None
 
     def _refresh(self) -> None:
         """Show what follows from what is chosen."""
         self.output.propose(self._proposal())
         self._show_command()
-        chosen = self._reading is not None and self.model.path is not None
-        self.view_button.setEnabled(chosen and not self.runner.busy)
-        self.whole_button.setEnabled(chosen and not self.runner.busy)
+        self.view_button.setEnabled(self._chosen and not self.runner.busy)
+        self.whole_button.setEnabled(self._chosen and not self.runner.busy)
 
     def _proposal(self) -> Path | None:
         """Propose an output beside the source, or at home for what is in memory."""
         if self._reading is None or self.model.path is None:
             return None
-        folder = self._reading.path.parent if self._reading.path else Path.home()
-        return folder / f"{self._reading.stem}_{self.model.path.name}.ome.zarr"
+        base = self._chosen_reading().base
+        return base.with_name(f"{base.name}_{self.model.path.name}.ome.zarr")
 
     def _show_command(self) -> None:
-        in_memory = self._reading is not None and self._reading.path is None
+        """Show the command line, or why there is none."""
+        words: list[str] = []
         try:
-            words = [] if in_memory else segment_words(self._config())
-        except ZigguratError:  # not everything is chosen yet
-            words = []
-        self.output.show_words(words, in_memory=in_memory)
+            config = self._config(self.output.path)
+            if self._chosen_reading().path is not None:
+                words = segment_words(config)
+            self.output.show_words(words, _IN_MEMORY)
+        except ZigguratError as error:  # perhaps because not everything is chosen yet
+            self.output.show_words(words, f"⚠ {error}" if self._chosen else "")
 
-    def _config(self) -> "SegmentConfig":
+    def _config(self, out: Path | None) -> "SegmentConfig":
         from napari_ziggurat.runs.config import SegmentConfig
 
         reading = self._chosen_reading()
         values = {
             **reading.said,
-            "image": reading.path or Path(reading.stem),
+            **self.options.values,
+            "image": reading.path or Path(reading.base.name),
             "model": self.model.path,
-            "out": self.output.path,
+            "out": out,
             "overwrite": self.output.replace.isChecked(),
         }
         return SegmentConfig.create({k: v for k, v in values.items() if v is not None})
 
-    def _target(self) -> Target:
+    def _target(self, config: "SegmentConfig") -> Target:
         """Keep what a run belongs to; while it works the choice may change."""
+        (path, spec) = self.model.look_again()
+        if (layer := self.image.layer) is None:
+            raise InputError("Choose an image first.")
         reading = self._chosen_reading()
-        (layer, path, spec) = (self.image.layer, self.model.path, self.model.spec)
-        if layer is None or path is None or spec is None:
-            raise InputError("Choose an image and a model first.")
-        return Target(reading, Placement.of(layer), path, spec.classes)
+        image = replace(reading.image, nan_as=config.nan_as)
+        return Target.of(layer, replace(reading, image=image), path, spec.classes)
 
     def _chosen_reading(self) -> Reading:
         if self._reading is None:
             raise InputError("Choose an image first.")
-        return self._reading
+        spec = self.model.spec
+        return self._reading if spec is None else self._reading.for_channels(len(spec.channels))
 
     def _segment_view(self) -> None:
         try:
-            target = self._target()
-            self.runner.segment_view(self._view_request(target), target)
-        except ZigguratError as error:
-            self.activity.fail(Failure(str(error)))
+            config = self._config(Path("view"))  # which is not written
+            target = self._target(config)
+            self.runner.segment_view(self._view_request(target, config.device), target)
+        except (ZigguratError, OSError) as error:
+            self.activity.fail(Failure.of(error))
 
     def _segment_whole(self) -> None:
         try:
-            self.runner.segment_whole(self._config(), self._target())
-        except ZigguratError as error:
-            self.activity.fail(Failure(str(error)))
+            config = self._config(self.output.path)
+            self.runner.segment_whole(config, self._target(config))
+        except (ZigguratError, OSError) as error:
+            self.activity.fail(Failure.of(error))
+        else:
+            self.output.replace.setChecked(False)  # after a Cancel the next click goes on
 
-    def _view_request(self, target: Target) -> ViewRequest:
+    def _view_request(self, target: Target, device: str) -> ViewRequest:
         """Say what the canvas shows, in voxels of the image."""
-        box = visible_box(self._viewer, self.image.layer) if self.image.layer else None
+        box = visible_box(self._viewer, target.layer)
         if box is None:
             raise InputError(
                 "The canvas shows no plane of this image: switch to the 2D display, or move the "
@@ -203,7 +229,7 @@ class Panel(QWidget):
         spatial = [at[letter] for letter in target.reading.image.axes.spatial]
         (start, stop) = zip(*spatial, strict=True)
         (moment, _) = at.get("t", (0, 1))
-        return ViewRequest(target.reading.image, target.model, Box(start, stop), moment)
+        return ViewRequest(target.reading.image, target.model, Box(start, stop), moment, device)
 
 
 def _check_napari(viewer: "Viewer") -> None:

@@ -1,16 +1,17 @@
 """Reader: opens images lazily, at every level, with their spacing and units."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_ziggurat.errors import InputError, ZigguratError
-from napari_ziggurat.gui.label_stores import is_label_store, label_stores, stated_classes
 from napari_ziggurat.gui.layers import METADATA, class_colormap, class_features, layer_units
 from napari_ziggurat.gui.lazy_view import Arranged, LazyView
+from napari_ziggurat.gui.stores import is_label_store, is_store, label_stores, stated_classes
 
 if TYPE_CHECKING:
     from napari_ziggurat.images import Image
@@ -22,7 +23,6 @@ logger = logging.getLogger(__name__)
 LayerData = tuple[Any, dict[str, Any], str]
 
 _SUFFIXES = (".zarr", ".nii", ".nii.gz", ".ome.tif", ".ome.tiff")
-_ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 _IN_MEMORY = 2**28  # bytes up to which an image without further levels is simply loaded
 _SAMPLE = 512  # pixels on each side that contrast limits are taken from
 _GUESSES = ("yx", "zyx", "czyx", "tczyx")
@@ -34,14 +34,14 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | 
     if not isinstance(path, str):
         return None  # several files as one stack
     known = path.rstrip("/\\").lower().endswith(_SUFFIXES)
-    return read if known or _is_zarr(Path(path)) else None
+    return read if known or is_store(Path(path)) else None
 
 
 def read(path: str) -> list[LayerData]:
     """Open an image, and the labels that lie in it.
 
-    There is a layer for each channel, or one for the colours of an RGB image. Labels that come with
-    an image are hidden at first.
+    There is a layer for each channel, or one for the colours of an RGB image. The axes of an image
+    that does not state them are left open. Labels that come with an image are hidden at first.
     """
     place = Path(path)
     if is_label_store(place):
@@ -52,16 +52,17 @@ def read(path: str) -> list[LayerData]:
 def _channels(path: Path) -> list[LayerData]:
     (image, certain) = _open(path)
     if not certain:
-        return [_layer(image, image.axes.names, {"axis_labels": None})]
-    onto = "t" * image.axes.has("t") + image.axes.spatial
-    if not image.has_channel_axis:
-        return [_layer(image, onto, {})]
+        return [_picture(image, image.axes.names, {"axis_labels": None})]
+    onto = _shown_axes(image)
     if _is_rgb(image):
-        return [_layer(image, onto + "c", {"rgb": True})]
+        return [_picture(image, onto + "c", {"rgb": True})]
+    if len(image.channels) == 1:
+        return [_picture(image, onto, {}, {"c": 0} if image.has_channel_axis else {})]
     colors = (_COLORS[i % len(_COLORS)] for i in range(len(image.channels)))
+    looks = ({"colormap": color, "blending": "additive"} for color in colors)
     return [
-        _layer(image, onto, {"name": name, "colormap": color, "blending": "additive"}, {"c": index})
-        for index, (name, color) in enumerate(zip(image.channels, colors, strict=True))
+        _picture(image, onto, {"name": name, **look}, {"c": index})
+        for index, (name, look) in enumerate(zip(image.channels, looks, strict=True))
     ]
 
 
@@ -73,11 +74,6 @@ def contrast_limits(array: Any) -> tuple[float, float]:
     piece = piece[np.isfinite(piece)]
     (low, high) = np.percentile(piece, (0.1, 99.9)) if piece.size else (0, 1)
     return float(low), float(high if high > low else low + 1)
-
-
-def _is_zarr(path: Path) -> bool:
-    """Tell whether a folder holds zarr, such as labels inside an image, which have no suffix."""
-    return any((path / mark).is_file() for mark in _ZARR_MARKS)
 
 
 def _open(path: Path) -> tuple["Image", bool]:
@@ -110,41 +106,55 @@ def _hidden_labels(path: Path) -> list[LayerData]:
 
 def _labels(path: Path, *, visible: bool) -> LayerData:
     """Show labels, in the colours of their classes where they have such."""
-    from napari_ziggurat.images import open_image
+    from napari_ziggurat.images import open_image, stem
 
     image = open_image(path)
-    (data, options, _) = _layer(image, "t" * image.axes.has("t") + image.axes.spatial, {})
-    kept = {k: v for k, v in options.items() if k not in ("rgb", "contrast_limits")}
-    kept |= {"name": path.name if path.parent.name == "labels" else kept["name"]}
+    axes = _shown_axes(image)
+    views = _views(image, axes, {"c": 0} if image.has_channel_axis else {})
+    options = _options(image, axes, views)
+    options |= {"name": path.name if path.parent.name == "labels" else stem(path)}
     if classes := stated_classes(image):
-        kept |= {"colormap": class_colormap(classes), "features": class_features(classes)}
-    return data, {**kept, "visible": visible}, "labels"
+        options |= {"colormap": class_colormap(classes), "features": class_features(classes)}
+    return _data(views), {**options, "visible": visible}, "labels"
 
 
-def _is_rgb(image: "Image") -> bool:
-    return image.axes.names.endswith("c") and len(image.channels) in (3, 4)
-
-
-def _layer(
-    image: "Image", onto: str, options: dict[str, Any], fixed: dict[str, int] | None = None
+def _picture(
+    image: "Image", onto: str, look: dict[str, Any], fixed: Mapping[str, int] = MappingProxyType({})
 ) -> LayerData:
-    """Show the levels of an image along some axes; ``options`` win over what is chosen here."""
+    """Show the levels of an image along some axes; ``look`` wins over what is chosen here."""
+    rgb = bool(look.get("rgb"))
+    views = _views(image, onto, fixed)
+    options = {"rgb": rgb, **_options(image, onto[:-1] if rgb else onto, views)}
+    if not rgb:
+        options["contrast_limits"] = contrast_limits(views[-1])
+    return _data(views), {**options, **look}, "image"
+
+
+def _options(image: "Image", axes: str, views: Sequence[LazyView]) -> dict[str, Any]:
+    """Give what layers of images and of labels are told alike."""
     from napari_ziggurat.images import stem
 
-    axes = onto.removesuffix("c") if options.get("rgb") else onto
-    arrays = (Arranged(a, image.axes.names, onto, fixed=fixed or {}) for a in image.arrays)
-    views = [LazyView(array) for array in arrays]
-    chosen = {
+    return {
         "name": stem(image.source or image.name),
         "multiscale": len(views) > 1,
-        "rgb": False,
         "axis_labels": tuple(axes),
         **_place(image, axes),
         "metadata": {METADATA: {"path": str(image.source)}},
     }
-    if not options.get("rgb"):
-        chosen["contrast_limits"] = contrast_limits(views[-1])
-    return _data(views), {**chosen, **options}, "image"
+
+
+def _views(image: "Image", onto: str, fixed: Mapping[str, int]) -> list[LazyView]:
+    arrays = (Arranged(a, image.axes.names, onto, fixed=fixed) for a in image.arrays)
+    return [LazyView(array) for array in arrays]
+
+
+def _shown_axes(image: "Image") -> str:
+    """Axes of a layer: napari shows channels as layers or as colours."""
+    return "t" * image.axes.has("t") + image.axes.spatial
+
+
+def _is_rgb(image: "Image") -> bool:
+    return image.axes.names.endswith("c") and len(image.channels) in (3, 4)
 
 
 def _data(views: list[LazyView]) -> Any:

@@ -1,5 +1,6 @@
 """Source: the image behind a layer, and how to say the same image on the command line."""
 
+import logging
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -7,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_ziggurat.errors import ZigguratError
-from napari_ziggurat.geometry import Axes, Spacing
+from napari_ziggurat.geometry import Box, Spacing
 from napari_ziggurat.gui.layers import METADATA, layer_spacing
+from napari_ziggurat.gui.stores import outermost_store
 from napari_ziggurat.progress import Progress
 
 if TYPE_CHECKING:
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LayerSource", "Reading", "read_source"]
 
+logger = logging.getLogger(__name__)
+
+_SIDE = 32  # pixels of the boxes in which a layer and its file are compared
+_PARTS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of each axis, where these boxes begin
 _CLOSE = 1e-3  # spacings that differ by less are the same; files store rounded numbers
 
 
@@ -67,11 +74,6 @@ class LayerSource:
         """Length of each axis of the layer."""
         return dict(zip(self.axes, map(int, self.levels[0].shape), strict=False))
 
-    @property
-    def spatial_shape(self) -> tuple[int, ...]:
-        """Shape of the finest level, ((Z), Y, X)."""
-        return tuple(self.lengths[letter] for letter in Axes(self.axes).spatial)
-
 
 @dataclass(frozen=True)
 class Reading:
@@ -87,25 +89,39 @@ class Reading:
         That file; None for arrays, which no other process can read.
     said : mapping
         What must be said about the file where it is silent: ``axes``, ``spacing``, ``unit``.
+    base : Path
+        Where what is made of the image goes, and what its name begins with.
+    all_channels : Reading, optional
+        The file with all its channels, where the layer shows one of them.
     """
 
     source: LayerSource
     image: "Image"
     path: Path | None = None
     said: Mapping[str, Any] = field(default_factory=dict)
+    base: Path = Path("image")
+    all_channels: "Reading | None" = None
 
-    @property
-    def stem(self) -> str:
-        """Name for what is made of the image."""
-        from napari_ziggurat.images import stem
-
-        return stem(self.path) if self.path else re.sub(r"[^\w.-]+", "_", self.source.name)
+    def for_channels(self, count: int) -> "Reading":
+        """Give what a model with so many channels reads: the layer, or all channels of its file."""
+        whole = self.all_channels
+        return whole if whole is not None and len(whole.image.channels) == count else self
 
 
 def read_source(source: LayerSource) -> Generator[Progress, None, Reading]:
-    """Find the image behind a layer; the generator gives back a `Reading`."""
+    """Find the image behind a layer; the generator gives back a `Reading`.
+
+    It is the file that the layer came from, if that holds what the layer shows: its axes, times,
+    channels and type, and the voxels of some small boxes. Otherwise it is the layer's arrays.
+    """
     yield Progress("open")
-    return _from_file(source) or Reading(source, _from_arrays(source))
+    shown = _from_arrays(source)
+    stored = _from_file(source, shown)
+    if stored is not None and not _is_one_channel(shown, stored.image):
+        return stored
+    folder = stored.base.parent if stored is not None else Path.home()
+    base = folder / re.sub(r"[^\w.-]+", "_", source.name)
+    return Reading(source, shown, base=base, all_channels=stored)
 
 
 def _from_arrays(source: LayerSource) -> "Image":
@@ -120,16 +136,16 @@ def _from_arrays(source: LayerSource) -> "Image":
     )
 
 
-def _from_file(source: LayerSource) -> Reading | None:
-    """Open the file again, unless it holds another image than the layer shows."""
+def _from_file(source: LayerSource, shown: "Image") -> Reading | None:
+    """Open the file again; None where it holds another image than the layer shows."""
     if source.path is None or not source.path.exists():
         return None
     for axes in ({}, {"axes": source.array_axes}):
         image = _try_open(source.path, axes)
-        if image is not None and image.levels[0].shape == source.spatial_shape:
-            spacing = _spacing_to_say(source.spacing, image.levels[0].spacing)
-            image = _try_open(source.path, axes | spacing) if spacing else image
-            return None if image is None else Reading(source, image, source.path, axes | spacing)
+        if image is not None and _holds(image, shown, source.rgb):
+            said = axes | _spacing_to_say(source.spacing, image.levels[0].spacing)
+            if (image := _try_open(source.path, said)) is not None:
+                return Reading(source, image, source.path, said, _base(source.path))
     return None
 
 
@@ -140,6 +156,53 @@ def _try_open(path: Path, said: Mapping[str, Any]) -> "Image | None":
         return open_image(path, **said)
     except ZigguratError:
         return None  # a file of another reader, or one that needs more to be said
+
+
+def _base(path: Path) -> Path:
+    """Name things after a file, beside it; those of an image in a plate lie beside the plate."""
+    from napari_ziggurat.images import stem
+
+    store = outermost_store(path)
+    return store.parent / "_".join([stem(store), *path.relative_to(store).parts])
+
+
+def _holds(stored: "Image", shown: "Image", rgb: bool) -> bool:
+    """Tell whether a file holds what a layer shows, which may be one of its channels."""
+    if _grid(stored) != _grid(shown):
+        return False
+    try:
+        (inside, wanted) = (_sample(stored), _sample(shown))
+    except ZigguratError as error:
+        logger.warning("%s", error)  # the layer's arrays may be read nevertheless
+        return False
+    if _is_one_channel(shown, stored):
+        return any(_equal(channel, wanted[0]) for channel in inside)
+    # Pictures are read without their transparency, which is no measurement.
+    return _equal(inside, wanted[: len(inside)] if rgb else wanted)
+
+
+def _is_one_channel(shown: "Image", stored: "Image") -> bool:
+    return len(shown.channels) == 1 < len(stored.channels)
+
+
+def _grid(image: "Image") -> tuple[Any, ...]:
+    return image.axes.spatial, image.levels[0].shape, image.times, image.dtype
+
+
+def _sample(image: "Image") -> NDArray[Any]:
+    """Voxels of small boxes along the diagonal, (C, N): cheap to read and hard to have alike."""
+    (shape, pieces) = (np.array(image.levels[0].shape), [])
+    side = np.array([1, _SIDE, _SIDE][-len(shape) :])
+    for part in _PARTS:
+        start = (part * shape).astype(int)
+        box = Box(tuple(start.tolist()), tuple(np.minimum(start + side, shape).tolist()))
+        piece = image.read(0, box, int(part * image.times))
+        pieces.append(piece.reshape(len(image.channels), -1))
+    return np.concatenate(pieces, axis=1)
+
+
+def _equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    return np.array_equal(one, other, equal_nan=True)
 
 
 def _spacing_to_say(shown: Spacing, stored: Spacing) -> dict[str, Any]:

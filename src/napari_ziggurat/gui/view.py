@@ -44,7 +44,8 @@ def visible_box(viewer: "Viewer", layer: "Layer") -> Box | None:
 def _canvas_corners(viewer: "Viewer", layer: "Layer") -> NDArray[np.float64]:
     """Corners of the canvas in voxels of the layer, (4, ndim)."""
     camera = viewer.scene.camera
-    half = np.array(viewer.canvas.size, float) / 2 / camera.zoom  # the size is (height, width)
+    # (height, width); in grid mode each layer has a part of the canvas, and all have one camera.
+    half = np.array(viewer.canvas.viewbox_size(viewer.layers), float) / 2 / camera.zoom
     corners = []
     for signs in itertools.product((-1, 1), repeat=2):
         corner = np.array(viewer.dims.point, float)

@@ -1,11 +1,14 @@
 """Widgets: small parts that every box of the dock is made of."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLabel, QLayout, QVBoxLayout, QWidget
 
-__all__ = ["caption", "column", "note", "row", "shrinking_combo"]
+from napari_ziggurat.errors import InputError
+
+__all__ = ["caption", "column", "note", "row", "shrinking_combo", "typed_path"]
 
 Part = QWidget | QLayout
 
@@ -51,6 +54,17 @@ def shrinking_combo(name: str, tooltip: str, *, least: int = 8) -> QComboBox:
     combo.setSizeAdjustPolicy(policy)
     combo.setMinimumContentsLength(least)
     return combo
+
+
+def typed_path(text: str) -> Path:
+    """Read a path that somebody typed, where ``~`` and ``~name`` are homes."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise InputError(
+            f"'{text}' begins with ~ and a name, and nobody here is called so; write the path in "
+            "full, or ~/ for your own home."
+        ) from None
 
 
 def _fill(layout: QBoxLayout, parts: Sequence[Part]) -> None:

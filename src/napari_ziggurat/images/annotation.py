@@ -15,7 +15,14 @@ from napari_ziggurat.classes import EXPLICIT_BACKGROUND, MAX_CLASS, UNLABELLED
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.images.image import Image
 
-__all__ = ["check_values", "decode_classes", "encode_target", "found_values", "whole_numbers"]
+__all__ = [
+    "check_one_channel",
+    "check_values",
+    "decode_classes",
+    "encode_target",
+    "found_values",
+    "whole_numbers",
+]
 
 _BACKGROUND = 0
 
@@ -28,12 +35,21 @@ def found_values(labels: Image, level: int = 0) -> tuple[int, ...]:
     InputError
         It has several channels, or values that are negative or no whole numbers.
     """
-    _check_one_channel(labels)
+    check_one_channel(labels)
     found: set[int] = set()
     for time in range(labels.times):
         for box in labels.boxes(level):
             found |= _values_in(labels.read(level, box, time), str(labels.source or labels.name))
     return tuple(sorted(found))
+
+
+def check_one_channel(labels: Image) -> None:
+    """Refuse labels with several channels, as pictures of labels have."""
+    if len(labels.channels) > 1:
+        raise InputError(
+            f"Labels have one channel; {labels.source or labels.name} has {len(labels.channels)} "
+            f"({', '.join(labels.channels)}). Save the class numbers as a grey image."
+        )
 
 
 def check_values(
@@ -142,14 +158,6 @@ def _values_in(labels: NDArray[Any], name: str) -> set[int]:
         present[numbers] = True
         return set(np.flatnonzero(present).tolist())
     return set(np.unique(numbers).tolist())
-
-
-def _check_one_channel(labels: Image) -> None:
-    if len(labels.channels) > 1:
-        raise InputError(
-            f"Labels have one channel; {labels.source or labels.name} has {len(labels.channels)} "
-            f"({', '.join(labels.channels)}). Save the class numbers as a grey image."
-        )
 
 
 def _painted_classes(found: set[int]) -> set[int]:

@@ -50,7 +50,7 @@ def image_from_array(
         The image; nothing is read.
     """
     arrays = tuple(array) if isinstance(array, list | tuple) else (array,)
-    stored = Stored("array", arrays, axes, channels=tuple(channels))
+    stored = Stored("array", arrays, channels=tuple(channels))
     said = Said(axes, None if spacing is None else tuple(spacing), unit)
     return make_image(stored, said, name)
 
@@ -102,7 +102,7 @@ def _resolve_axes(stored: Stored, said: Said, name: str) -> tuple[Axes, tuple[Re
     # An axis of length 1 that has no known meaning holds no information.
     kept = [i for i, a in enumerate(letters) if a in "tczyx" or shape[i] > 1 or stored.axes is None]
     known = "".join(letters[i] for i in kept)
-    of_like = _axes_of_like([shape[i] for i in kept], said.like)
+    of_like = _axes_of_like(stored, kept, said.like, name)
     if not set(known) <= set("tczyx"):
         known = of_like or _certain_axes(len(kept))
     elif of_like and not set(known) <= set("zyx"):
@@ -132,10 +132,34 @@ def _kept_axes(letters: str, shape: Sequence[int], axes: Axes, name: str) -> lis
     )
 
 
-def _axes_of_like(shape: Sequence[int], like: Image | None) -> str:
-    if like is not None and any(level.shape == tuple(shape) for level in like.levels):
-        return like.axes.spatial
-    return ""
+def _axes_of_like(stored: Stored, kept: Sequence[int], like: Image | None, name: str) -> str:
+    """Order in which labels store the axes of their image, where it follows from their shape.
+
+    It is that of the image as stored, or z, y, x. Where both fit, labels that are stored in the
+    same format are taken to be stored alike.
+    """
+    if like is None:
+        return ""
+    as_image = "".join(letter for letter in like.axes.names if letter in "zyx")
+    fits = [o for o in dict.fromkeys((as_image, like.axes.spatial)) if _fits(o, stored, kept, like)]
+    if len(fits) > 1 and stored.format != like.format:
+        raise InputError(
+            f"{name} does not say which axis is which, and its shape fits '{like.name}' in the "
+            f"orders {' and '.join(fits)}. Save it as {like.format} like the image, or in a format "
+            "that names its axes, such as OME-TIFF or OME-Zarr."
+        )
+    return fits[0] if fits else ""
+
+
+def _fits(order: str, stored: Stored, kept: Sequence[int], like: Image) -> bool:
+    """Tell whether axes in this order give the shape of a level and are what the file says."""
+    if len(order) != len(kept):
+        return False
+    length = {letter: stored.arrays[0].shape[i] for letter, i in zip(order, kept, strict=True)}
+    shape = tuple(length[letter] for letter in like.axes.spatial)
+    letters = stored.axes or "?" * len(stored.arrays[0].shape)
+    said = all(letters[i] in (o, *"?tc") for o, i in zip(order, kept, strict=True))
+    return said and any(level.shape == shape for level in like.levels)
 
 
 def _certain_axes(ndim: int) -> str:

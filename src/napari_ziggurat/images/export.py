@@ -2,28 +2,31 @@
 
 import json
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.errors import InputError, MissingError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images.files import open_image
 from napari_ziggurat.images.image import Image
-from napari_ziggurat.images.nifti import read_nifti_record, write_nifti
+from napari_ziggurat.images.nifti import MOST_ALONG_AXIS, read_nifti_record, write_nifti
 from napari_ziggurat.images.pictures import read_picture_record, write_png
 from napari_ziggurat.images.tiff_output import read_tiff_record, write_tiff
 from napari_ziggurat.images.zarr_output import read_attributes
 
-__all__ = ["export_labels", "read_record"]
+__all__ = ["check_format", "export_labels", "export_memory", "read_record"]
 
 logger = logging.getLogger(__name__)
 
 Voxels = NDArray[Any]
+
+# Voxels of planes that are held at once, also where the chunks of the store are deeper.
+_HELD = 2**28
 
 
 def export_labels(
@@ -49,6 +52,7 @@ def export_labels(
         The labels do not fit into the format.
     """
     labels = open_image(store)
+    check_format(out, labels.levels[0].shape, labels.times)
     text = json.dumps(dict(record)) if record else ""
     # The suffix stays last: the libraries choose compression by it.
     partial = out.with_name(f".partial-{os.getpid()}-{out.name}")
@@ -59,6 +63,34 @@ def export_labels(
         raise InputError(f"Output {out} cannot be written: {error}.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_format(out: Path, shape: tuple[int, ...], times: int = 1) -> None:
+    """Refuse a file that cannot hold labels of a shape ((Z), Y, X).
+
+    Raises
+    ------
+    InputError
+        The suffix is unknown, PNG would hold more than one plane, or NIfTI too long an axis.
+    """
+    _writer_for(out)
+    name = out.name.lower()
+    if name.endswith(".png") and (len(shape) > 2 or times > 1):
+        raise InputError(
+            f"PNG holds one plane; '{out}' would hold {times} volume(s) of shape {shape}. "
+            "Write .tif or .ome.zarr instead."
+        )
+    if name.endswith((".nii", ".nii.gz")) and max(*shape, times) > MOST_ALONG_AXIS:
+        raise InputError(
+            f"NIfTI holds at most {MOST_ALONG_AXIS} voxels per axis; '{out}' would hold labels of "
+            f"shape {shape} at {times} time(s). Write .ome.zarr instead."
+        )
+
+
+def export_memory(shape: tuple[int, ...]) -> int:
+    """Bytes that an export of uint8 labels ((Z), Y, X) holds: some planes, as read and as sent."""
+    plane = math.prod(shape[-2:])
+    return 2 * max(plane, min(_HELD, math.prod(shape)))
 
 
 def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -116,17 +148,11 @@ def _write_tiff(labels: Image, path: Path, like: Image, text: str) -> None:
 
 
 def _write_nifti(labels: Image, path: Path, like: Image, text: str) -> None:
-    voxels = np.stack([_whole(labels, time) for time in range(labels.times)], axis=-1)
-    write_nifti(path, voxels if labels.times > 1 else voxels[..., 0], labels, like, text)
+    write_nifti(path, labels, _planes(labels), like, text)
 
 
 def _write_png(labels: Image, path: Path, like: Image, text: str) -> None:
     del like
-    if labels.dims != 2 or labels.times > 1:
-        raise InputError(
-            f"PNG holds one plane; these labels have axes {labels.axes} and shape "
-            f"{labels.levels[0].shape}. Write .tif or .ome.zarr instead."
-        )
     write_png(path, _whole(labels, 0), text)
 
 
@@ -143,7 +169,7 @@ def _planes(labels: Image) -> Iterator[Voxels]:
         for time in range(labels.times):
             yield _whole(labels, time)
         return
-    depth = labels.stored_chunk(0)[0]
+    depth = max(1, min(labels.stored_chunk(0)[0], _HELD // math.prod(shape[1:])))
     for time in range(labels.times):
         for start in range(0, shape[0], depth):
             box = Box((start, 0, 0), (min(start + depth, shape[0]), *shape[1:]))

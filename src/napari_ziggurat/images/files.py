@@ -10,7 +10,7 @@ from napari_ziggurat.images.arrays import make_image
 from napari_ziggurat.images.image import Image
 from napari_ziggurat.images.stored import Said, Stored
 
-__all__ = ["find_images", "open_image", "stem"]
+__all__ = ["find_images", "is_zarr", "open_image", "stem"]
 
 Reader = Callable[[Path], Stored]
 
@@ -68,7 +68,7 @@ def find_images(path: str | os.PathLike[str]) -> list[Path]:
     path = Path(path)
     if not path.exists():
         raise MissingError(_missing(path))
-    if not path.is_dir() or _is_zarr(path):
+    if not path.is_dir() or is_zarr(path):
         return [path]
     found = sorted(p for p in path.iterdir() if not p.name.startswith(".") and _is_image(p))
     if not found:
@@ -91,7 +91,7 @@ def _check_path(path: Path) -> None:
         raise MissingError(_missing(path))
     if not os.access(path, os.R_OK):
         raise InputError(f"{path} may not be read by this user; change its permissions.")
-    if path.is_dir() and not _is_zarr(path):
+    if path.is_dir() and not is_zarr(path):
         raise InputError(f"{path} is a folder, not an image; name a file or an OME-Zarr in it.")
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); copy it again.")
@@ -127,12 +127,13 @@ def _reader_for(path: Path) -> Reader:
     return _READERS[suffix]
 
 
-def _is_zarr(path: Path) -> bool:
+def is_zarr(path: Path) -> bool:
+    """Tell whether a folder is a node of a zarr hierarchy."""
     return path.is_dir() and any((path / mark).exists() for mark in _ZARR_MARKS)
 
 
 def _is_image(path: Path) -> bool:
-    return _is_zarr(path) or (path.is_file() and path.name.lower().endswith(tuple(_READERS)))
+    return is_zarr(path) or (path.is_file() and path.name.lower().endswith(tuple(_READERS)))
 
 
 def _known_formats() -> str:

@@ -2,11 +2,13 @@
 
 import logging
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.openers import ImageOpener
 from numpy.typing import NDArray
 
 from napari_ziggurat.errors import InputError
@@ -14,13 +16,15 @@ from napari_ziggurat.images.image import Image
 from napari_ziggurat.images.stored import Stored
 from napari_ziggurat.images.units import convert_length
 
-__all__ = ["read_nifti", "read_nifti_record", "write_nifti"]
+__all__ = ["MOST_ALONG_AXIS", "read_nifti", "read_nifti_record", "write_nifti"]
 
 logger = logging.getLogger(__name__)
 
 # Axes by the standard: three of space, time, then anything (channels here).
 _AXES = "xyztc"
 _UNITS = {"meter": "m", "mm": "mm", "micron": "um"}
+# The header stores lengths as 16-bit integers.
+MOST_ALONG_AXIS = 32767
 # Marks the header extension (a comment by the standard) that holds the record of a run.
 _MARK = "napari-ziggurat "
 
@@ -105,36 +109,47 @@ class _NiftiArray:
         return np.asarray(self._proxy[key], dtype=self.dtype)
 
 
-def write_nifti(path: Path, voxels: NDArray[Any], labels: Image, like: Image, record: str) -> None:
-    """Write labels ((Z), Y, X, (T)) in the orientation of their source."""
-    dims = labels.dims
-    order = (*reversed(range(dims)), *range(dims, voxels.ndim))
-    array = _storable(voxels).transpose(order)
-    header = _header_like(like)
-    # nibabel declares no types.
-    create: Any = nibabel.Nifti1Image
-    image = create(array, _affine(labels, like), header, dtype=array.dtype)
-    image.header.set_slope_inter(1.0, 0.0)
-    if like.affine is None:
-        image.header.set_xyzt_units(xyz=_nifti_unit(labels.levels[0].spacing.unit))
+def write_nifti(
+    path: Path, labels: Image, planes: Iterable[NDArray[Any]], like: Image, record: str
+) -> None:
+    """Write planes (t, z order) of labels in the orientation of their source.
+
+    The file holds x fastest, then y, z and t: planes are written one after the other, and a volume
+    need not fit into memory.
+    """
+    image = _empty_image(labels, like)
     if record:
         text = (_MARK + record).encode()
         image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", text))
-    nibabel.save(image, path)
+    image.update_header()
+    with ImageOpener(str(path), "wb") as file:
+        image.header.write_to(file)
+        file.write(bytes(image.header.get_data_offset() - file.tell()))
+        for plane in planes:
+            file.write(_storable(plane, image.get_data_dtype()).tobytes())
 
 
-def _storable(voxels: NDArray[Any]) -> NDArray[Any]:
-    """Bring 64-bit labels to 32 bits, which all programs read."""
-    if max(voxels.shape) > 32767:
-        raise InputError(
-            f"NIfTI holds at most 32767 voxels per axis; these labels have shape {voxels.shape}. "
-            "Write .ome.zarr instead."
-        )
-    if voxels.dtype.itemsize < 8:
-        return voxels
-    if int(voxels.max()) > np.iinfo(np.int32).max:
+def _empty_image(labels: Image, like: Image) -> Any:
+    """Make an image with the header of the labels and no voxels."""
+    times = (labels.times,) if labels.times > 1 else ()
+    shape = (*reversed(labels.levels[0].shape), *times)
+    # 64-bit labels are brought to 32 bits, which all programs read.
+    dtype = labels.dtype if labels.dtype.itemsize < 8 else np.dtype(np.int32)
+    voxels = np.broadcast_to(np.zeros((), dtype), shape)
+    # nibabel declares no types.
+    create: Any = nibabel.Nifti1Image
+    image = create(voxels, _affine(labels, like), _header_like(like), dtype=dtype)
+    image.header.set_slope_inter(1.0, 0.0)
+    if like.affine is None:
+        image.header.set_xyzt_units(xyz=_nifti_unit(labels.levels[0].spacing.unit))
+    return image
+
+
+def _storable(plane: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Bring a plane to the type of the file."""
+    if plane.dtype.itemsize == 8 and int(plane.max(initial=0)) > np.iinfo(np.int32).max:
         raise InputError("NIfTI holds labels up to 2147483647 here; write .ome.zarr instead.")
-    return voxels.astype(np.int32)
+    return plane.astype(dtype, copy=False)
 
 
 def _header_like(like: Image) -> Any:

@@ -60,7 +60,7 @@ def draw_volume(shape: Sequence[int] = (96, 512, 512), seed: int = 0) -> Drawn:
     InputError
         The shape is not three lengths of at least 8, 32 and 32.
     """
-    return _draw(_checked(shape, (8, 32, 32)), Spacing((2.0, 0.5, 0.5), "micrometer"), seed)
+    return _draw(_checked(shape, (8, 32, 32)), Spacing((2.0, 0.5, 0.5), "um"), seed)
 
 
 def draw_plane(shape: Sequence[int] = (512, 512), seed: int = 0) -> Drawn:
@@ -71,7 +71,7 @@ def draw_plane(shape: Sequence[int] = (512, 512), seed: int = 0) -> Drawn:
     InputError
         The shape is not two lengths of at least 32.
     """
-    return _draw(_checked(shape, (32, 32)), Spacing((0.5, 0.5), "micrometer"), seed)
+    return _draw(_checked(shape, (32, 32)), Spacing((0.5, 0.5), "um"), seed)
 
 
 def _checked(shape: Sequence[int], least: tuple[int, ...]) -> tuple[int, ...]:

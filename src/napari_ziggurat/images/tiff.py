@@ -65,9 +65,12 @@ def _main_series(tif: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
 
 
 def _check_series(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:
-    pages = [page for page in (series[0], series[len(series) - 1]) if page is not None]
-    if series.dataoffset is None and len(pages) < 2:
-        raise InputError(f"{path} lacks planes that its metadata lists: files that belong to it.")
+    missing = 0 if series.dataoffset is not None else sum(page is None for page in series)
+    if missing:
+        raise InputError(
+            f"{path} lacks {missing} of the {len(series)} planes that its metadata lists: files "
+            "that belong to it. Copy them to where it lies."
+        )
     start = series.dataoffset if _is_plain(series) else None
     if start is not None and path.stat().st_size < start + series.nbytes:
         raise InputError(f"{path} is cut off: voxels are missing at its end; copy it again.")

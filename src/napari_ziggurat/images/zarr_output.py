@@ -12,7 +12,7 @@ from zarr.codecs import ZstdCodec
 
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import ExistsError, InputError, MissingError
-from napari_ziggurat.images.files import stem
+from napari_ziggurat.images.files import is_zarr, stem
 from napari_ziggurat.images.grid import OutputGrid
 from napari_ziggurat.images.ome_zarr import image_attributes, ome_version
 from napari_ziggurat.images.zarr_metadata import (
@@ -22,7 +22,16 @@ from napari_ziggurat.images.zarr_metadata import (
     labels_attributes,
 )
 
-__all__ = ["create_output", "open_output", "read_attributes", "write_attributes"]
+__all__ = [
+    "check_removable",
+    "create_output",
+    "holds_image",
+    "open_output",
+    "read_attributes",
+    "write_attributes",
+]
+
+_GROUP_MARKS = ("zarr.json", ".zgroup")
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,52 @@ def write_attributes(path: Path, attributes: Mapping[str, Any]) -> None:
         _refresh_consolidated(source)
 
 
+def holds_image(path: Path) -> bool:
+    """Tell whether a folder is a zarr array or an OME-Zarr image; a plain group is neither."""
+    return _is_array(path) or _is_image(path)
+
+
+def check_removable(path: Path) -> None:
+    """Refuse to remove anything but a store that holds one OME-Zarr image and nothing else.
+
+    Raises
+    ------
+    InputError
+        It is no store, no image, or it holds more; the message names what.
+    """
+    way_out = "--overwrite does not remove it. Give another --out."
+    if not is_zarr(path):
+        raise InputError(f"'{path}' is not a Zarr store; {way_out}")
+    if not _is_image(path):
+        raise InputError(f"'{path}' is a Zarr array or group and no OME-Zarr image; {way_out}")
+    if others := _besides_levels(path):
+        raise InputError(f"'{path}' holds more than one image ({', '.join(others)}); {way_out}")
+
+
+def _is_group(path: Path) -> bool:
+    return not _is_array(path) and any((path / mark).exists() for mark in _GROUP_MARKS)
+
+
+def _is_array(path: Path) -> bool:
+    document = path / "zarr.json"
+    if not document.is_file():
+        return (path / ".zarray").exists()
+    return bool(json.loads(document.read_text(encoding="utf-8")).get("node_type") == "array")
+
+
+def _is_image(path: Path) -> bool:
+    return _is_group(path) and ome_version(read_attributes(path)) is not None
+
+
+def _besides_levels(path: Path) -> list[str]:
+    """Names in an image's folder that are neither its levels nor hidden."""
+    images = image_attributes(read_attributes(path))["multiscales"]
+    levels = {each["path"].split("/")[0] for image in images for each in image["datasets"]}
+    known = {*levels, *_GROUP_MARKS}
+    names = (entry.name for entry in path.iterdir())
+    return sorted(name for name in names if name not in known and not name.startswith("."))
+
+
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(old)
     for key, value in new.items():
@@ -139,10 +194,7 @@ def _place(path: Path, version: Version) -> _Place:
 def _source_of(path: Path) -> Path | None:
     """Give the image whose ``labels/`` the path lies in, if it does."""
     source = path.parent.parent
-    is_zarr = any((source / mark).exists() for mark in ("zarr.json", ".zgroup"))
-    if path.parent.name != "labels" or not is_zarr:
-        return None
-    return source if ome_version(read_attributes(source)) else None
+    return source if path.parent.name == "labels" and _is_image(source) else None
 
 
 def _create_arrays(
@@ -209,6 +261,6 @@ def _has_consolidated(source: Path) -> bool:
 
 
 def _open_group(path: Path, mode: Literal["r", "r+"] = "r+") -> Any:
-    if not any((path / mark).exists() for mark in ("zarr.json", ".zgroup")):
+    if not _is_group(path):
         raise MissingError(f"There is no OME-Zarr at {path}.")
     return zarr.open_group(str(path), mode=mode, use_consolidated=False)

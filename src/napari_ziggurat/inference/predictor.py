@@ -6,7 +6,6 @@ fixed shape, the last one padded.
 """
 
 import itertools
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from napari_ziggurat.errors import WorkFailed
+from napari_ziggurat.inference.cores import available_cores
 from napari_ziggurat.networks.device import bfloat16_pays, channels_last, lay_out
 from napari_ziggurat.networks.norms import fold_batch_norm
 
@@ -53,7 +54,7 @@ class Predictor:
     batch : int or None
         Windows per forward on a GPU.
     workers : int or None
-        Threads; all cores when None.
+        Threads; all cores that may be used when None.
     activation : str
         ``"softmax"``, or ``"none"`` to get the logits.
     """
@@ -71,7 +72,7 @@ class Predictor:
         self.device = device
         self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self.batch = 1 if device.type == "cpu" else (batch or _GPU_BATCH)
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or available_cores()
         self._activation = activation
         self._network = fold_batch_norm(network.eval()).to(device=device, dtype=self.dtype)
         lay_out(self._network)
@@ -79,6 +80,24 @@ class Predictor:
         self._pool = ThreadPoolExecutor(
             self.workers, "ziggurat", initializer=torch.set_num_threads, initargs=(1,)
         )
+
+    @property
+    def at_once(self) -> int:
+        """Windows that are computed at the same time."""
+        return self.workers if self.device.type == "cpu" else self.batch
+
+    @property
+    def waiting(self) -> int:
+        """Windows that are held at most: read, being computed, or computed and not yet taken."""
+        return self.workers + max(1, self.batch) + 1
+
+    def free_memory(self) -> int | None:
+        """Bytes that are free on a device with memory of its own; None for the others."""
+        if self.device.type != "cuda":
+            return None
+        # What PyTorch keeps of earlier images is free for the next one.
+        kept = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return int(torch.cuda.mem_get_info(self.device)[0] + kept)
 
     def __enter__(self) -> Self:
         return self
@@ -111,13 +130,35 @@ class Predictor:
 
     @torch.inference_mode()
     def compute(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Compute probabilities of a batch (N, C, (Z), Y, X) at once."""
+        """Compute probabilities of a batch (N, C, (Z), Y, X) at once.
+
+        Raises
+        ------
+        WorkFailed
+            The memory does not suffice.
+        """
+        try:
+            return self._forward(windows)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise WorkFailed(self._too_much(windows.shape)) from error
+
+    def _forward(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         x = torch.from_numpy(windows).to(self.device).to(self.dtype)
         logits = self._network(channels_last(x)).float()
         if self._activation == "softmax":
             logits = logits.softmax(dim=1)
         result: NDArray[np.float32] = logits.cpu().numpy()
         return result
+
+    def _too_much(self, shape: tuple[int, ...]) -> str:
+        window = " x ".join(map(str, shape[2:]))
+        fewer = "--workers" if self.device.type == "cpu" else "--batch"
+        return (
+            f"The memory of {self.device} does not suffice for {self.at_once} windows of {window} "
+            f"voxels at a time. Give a smaller {fewer}, or train a model with a smaller --patch."
+        )
 
     def _batched(
         self, tasks: Iterable[Task], load: "Load[Task]", save: "Save[Task, Result]"
@@ -134,7 +175,7 @@ class Predictor:
     def _ahead(self, tasks: Iterable[Any], work: Callable[[Any], Any]) -> Iterator[Any]:
         """Run work in the pool, keep the order, stay a few tasks ahead of who consumes."""
         waiting: deque[Future[Any]] = deque()
-        most = self.workers + max(1, self.batch)
+        most = self.waiting - 1
         try:
             for task in tasks:
                 waiting.append(self._pool.submit(work, task))
@@ -145,3 +186,8 @@ class Predictor:
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether memory ran out; on the CPU only the text of the error says so."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError, MissingError
@@ -70,6 +70,23 @@ class ModelSpec(BaseModel):
     rim: tuple[int, ...]
     training: Mapping[str, Any] = Field(default_factory=dict)
     versions: Mapping[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        topology, channels, axes = self.network.topology, len(self.channels), len(self.axes)
+        for what, count, whole, wanted in (
+            ("classes", len(self.classes), "outputs of the network", topology.out_channels),
+            ("channels", channels, "inputs of the network", topology.in_channels),
+            ("channels of intensity", self.intensity.channels, "channels", channels),
+            ("lengths of spacing", len(self.spacing), "axes", axes),
+            ("lengths of window", len(self.window), "axes", axes),
+            ("lengths of rim", len(self.rim), "axes", axes),
+        ):
+            if count != wanted:
+                raise ValueError(f"there are {count} {what} and {wanted} {whole}")
+        if topology.dims > axes:
+            raise ValueError(f"a {topology.dims}D network cannot see images with axes {self.axes}")
+        return self
 
     @property
     def dims(self) -> int:
@@ -157,8 +174,13 @@ def _parse_spec(path: Path) -> ModelSpec:
     try:
         return ModelSpec.model_validate(content)
     except ValidationError as error:
-        what = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        what = "; ".join(_problem(e["loc"], e["msg"]) for e in error.errors())
         raise InputError(f"'{path}' does not describe a model ({what}). {_RETRAIN}") from None
+
+
+def _problem(where: tuple[int | str, ...], message: str) -> str:
+    said = message.removeprefix("Value error, ")
+    return f"{'.'.join(map(str, where))}: {said}" if where else said
 
 
 def _refuse_pickle(path: Path) -> None:

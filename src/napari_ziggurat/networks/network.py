@@ -26,10 +26,19 @@ class SegmentationNetwork(nn.Module):
     ----------
     config : NetworkConfig
         The parts and their sizes.
+
+    Attributes
+    ----------
+    shift : (classes,) tensor
+        Added to the logits in evaluation: zero, or what corrects for classes that are more or
+        less common in images than among the voxels it learned from. Saved with the weights.
     """
+
+    shift: torch.Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
+        self.register_buffer("shift", torch.zeros(config.topology.out_channels))
         self.config = config
         self.stride = config.topology.total_stride
         self.encoder = create_encoder(config)
@@ -42,7 +51,9 @@ class SegmentationNetwork(nn.Module):
         size = x.shape[2:]
         features = self.neck(self.encoder(pad_to_multiple(x, self.stride)))
         logits = [crop(each, size) for each in self.head(features)]
-        return logits if self.training else logits[0]
+        if self.training:
+            return logits
+        return logits[0] + self.shift.view(-1, *[1] * len(size))
 
 
 def pad_to_multiple(x: torch.Tensor, stride: Sequence[int]) -> torch.Tensor:

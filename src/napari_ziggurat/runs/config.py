@@ -162,6 +162,13 @@ class TrainConfig(_SourceSettings):
     learning_rate: Annotated[
         Positive | None, setting("Learning rate at the start.", metavar="RATE", panel=_NETWORK)
     ] = None
+    class_shares: Annotated[
+        Literal["estimated", "painted"],
+        setting(
+            "Strokes only. How common classes are: estimated from the images, or as painted.",
+            panel=_NETWORK,
+        ),
+    ] = "estimated"
     nan_as: _NanSetting = None
     device: _DeviceSetting = "auto"
     batch: _BatchSetting = None
@@ -251,7 +258,11 @@ class SegmentConfig(_SourceSettings):
     memory: _MemorySetting = None
     workers: Annotated[
         Count | None,
-        setting("Threads that read and write beside the network.", metavar="N", panel=_MACHINE),
+        setting(
+            "Threads; on the CPU each computes windows, beside a GPU they read ahead.",
+            metavar="N",
+            panel=_MACHINE,
+        ),
     ] = None
 
     @property

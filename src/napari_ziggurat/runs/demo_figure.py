@@ -119,7 +119,7 @@ def _scale_bar(panel: "Panel", size: tuple[float, float], unit: str | None) -> N
     length = min(_BAR, size[0] / 3)
     left, bottom = 0.04 * size[0], 0.955 * size[1]
     panel.plot([left, left + length], [bottom, bottom], color=_LIGHT, lw=4, solid_capstyle="butt")
-    name = {"micrometer": "µm", None: "voxels"}.get(unit, unit)
+    name = {"um": "µm", None: "voxels"}.get(unit, unit)
     panel.text(
         left + length / 2,
         bottom - 0.025 * size[1],

@@ -31,6 +31,8 @@ _RECORD = ".ziggurat-demo.json"
 def claim(out: Path, settings: Mapping[str, Any], overwrite: bool) -> None:
     """Make the folder ours, or go on in it where a demo of the same settings was interrupted.
 
+    What is finished is replaced when ``overwrite`` is set; what was interrupted is gone on with.
+
     Raises
     ------
     ExistsError
@@ -48,7 +50,7 @@ def claim(out: Path, settings: Mapping[str, Any], overwrite: bool) -> None:
         raise ExistsError(
             f"'{out}' holds a demo already. Give another --out, or --overwrite to replace it."
         )
-    if overwrite:
+    if not going_on:
         for name in found:
             remove(out / name)
     try:

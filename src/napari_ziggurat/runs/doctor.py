@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from napari_ziggurat.inference.cores import available_cores
 from napari_ziggurat.networks.torch_facts import DeviceFacts, torch_facts
 
 __all__ = ["Driver", "Report", "examine", "why_no_gpu"]
@@ -68,7 +69,7 @@ def examine() -> Report:
         versions=_versions(),
         gpus=facts.gpus,
         gpu_advice="" if facts.gpus else _advice(facts.cuda),
-        cores=_cores(),
+        cores=available_cores(),
         memory=memory.total,
         memory_free=memory.available,
         disk=str(here),
@@ -174,13 +175,6 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return _NOT_THERE
-
-
-def _cores() -> int:
-    """Cores that this process may use, which a scheduler or container can limit."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -16,9 +16,11 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.evaluation.metrics import Confusion, Overlap
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image, find_images, open_image, read_record, stem
+from napari_ziggurat.images.annotation import check_one_channel, whole_numbers
 from napari_ziggurat.progress import Progress
 from napari_ziggurat.runs.config import EvaluateConfig
 from napari_ziggurat.runs.pairs import match_files
+from napari_ziggurat.runs.place import is_probabilities
 
 __all__ = ["EvaluateResult", "FileScore", "evaluate"]
 
@@ -147,7 +149,7 @@ def evaluate(config: EvaluateConfig) -> Generator[Progress, None, EvaluateResult
     InputError
         A file has no partner, another shape, or values that are no classes.
     """
-    pairs = match_files([config.prediction], [config.labels])
+    pairs = _match(config.prediction, config.labels)
     masks = _find_masks(config.mask, [path for path, _ in pairs])
     scores: list[FileScore] = []
     names: dict[int, str] = {}
@@ -164,6 +166,18 @@ def evaluate(config: EvaluateConfig) -> Generator[Progress, None, EvaluateResult
         scores.append(FileScore(stem(prediction), confusion))
     yield Progress("evaluate", len(pairs), len(pairs))
     return EvaluateResult(tuple(scores), names)
+
+
+def _match(prediction: Path, labels: Path) -> list[tuple[Path, Path]]:
+    """Pair files; the probabilities that a run wrote beside its labels are no predictions."""
+    if find_images(prediction) == [prediction]:
+        return match_files([prediction], [labels])
+    ours = [path for path in find_images(prediction) if not is_probabilities(path)]
+    theirs = find_images(labels)
+    names, wanted = sorted(map(stem, ours)), sorted(map(stem, theirs))
+    if names != wanted or len(set(names)) < len(names):
+        return match_files([prediction], [labels])  # it says which files do not fit
+    return list(zip(sorted(ours, key=stem), sorted(theirs, key=stem), strict=True))
 
 
 def _compare(comparison: _Comparison, *, alone: bool) -> Generator[Progress, None, Confusion]:
@@ -209,7 +223,7 @@ def _open(
     masked = None if mask is None else open_image(mask, like=predicted)
     for image in (predicted, true, masked):
         if image is not None:
-            _check_single_channel(image)
+            check_one_channel(image)
     return _Comparison(
         prediction=predicted,
         truth=true,
@@ -218,14 +232,6 @@ def _open(
         mask_level=0 if masked is None else _level_like(masked, predicted),
         foreground=foreground,
     )
-
-
-def _check_single_channel(image: Image) -> None:
-    if len(image.channels) > 1:
-        raise InputError(
-            f"Labels have one value per voxel; {image.name} has {len(image.channels)} channels "
-            f"({', '.join(image.channels)})."
-        )
 
 
 def _level_like(image: Image, prediction: Image) -> int:
@@ -243,27 +249,17 @@ def _level_like(image: Image, prediction: Image) -> int:
 
 def _read(image: Image, level: int, time: int, box: Box, foreground: bool) -> Labels:
     """Labels of a box as classes, ((Z), Y, X)."""
-    values: NDArray[Any] = image.read(level, box, time)[0]
-    _check_whole(image, values)
+    values = whole_numbers(image.read(level, box, time)[0], image.name)
     if foreground:
         one_class: Labels = np.not_equal(values, 0).astype(np.uint8)
         return one_class
     high = values.max(initial=0)
     if high > MAX_CLASS:
         raise InputError(
-            f"{image.name} holds the label {high:g}, but classes are 1 to {MAX_CLASS}; if its "
+            f"{image.name} holds the label {high}, but classes are 1 to {MAX_CLASS}; if its "
             "labels are objects of one class, say --task foreground."
         )
     return values.astype(np.uint8)
-
-
-def _check_whole(image: Image, values: NDArray[Any]) -> None:
-    """Refuse what is no label: NaN, fractions and negative numbers."""
-    if values.dtype.kind == "u":
-        return
-    wrong = values[(values != np.rint(values)) | (values < 0)]
-    if wrong.size:
-        raise InputError(f"Labels are whole numbers from 0; {image.name} holds {wrong[0]:g}.")
 
 
 def _number(value: float | None) -> str:

@@ -1,12 +1,14 @@
 """Journal: which blocks of a run are done, so that an interrupted run goes on.
 
-One small file per block, written after the block's shards and renamed into place. The journal
-carries the fingerprint of its run: another model, input or setting is refused by name.
+One small file per block, written after the block's shards and renamed into place; they are removed
+when the run is finished. The journal carries the fingerprint of its run: another model, input or
+setting is refused by name.
 """
 
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +52,16 @@ class Journal:
     @property
     def exists(self) -> bool:
         """Tell whether a run has begun here."""
-        return (self._folder / "run.json").is_file()
+        return self._run.is_file()
 
     def begin(self, fingerprint: Fingerprint) -> None:
         """Start a journal."""
-        (self._folder / "blocks").mkdir(parents=True, exist_ok=True)
-        _write_whole(self._folder / "run.json", dict(fingerprint.parts))
+        self._blocks.mkdir(parents=True, exist_ok=True)
+        _write_whole(self._run, dict(fingerprint.parts))
+
+    def differences(self, fingerprint: Fingerprint) -> list[str]:
+        """Name what differs from the run that began here; nothing for the same run."""
+        return fingerprint.differences(json.loads(self._run.read_text(encoding="utf-8")))
 
     def check(self, fingerprint: Fingerprint, out: Path) -> None:
         """Refuse to go on with another run than the one that began here.
@@ -65,12 +71,15 @@ class Journal:
         ExistsError
             The message names what differs.
         """
-        found = json.loads((self._folder / "run.json").read_text(encoding="utf-8"))
-        if differs := fingerprint.differences(found):
+        if differs := self.differences(fingerprint):
             raise ExistsError(
                 f"'{out}' holds another run (different {', '.join(differs)}). "
                 "Give another --out, or --overwrite to replace it."
             )
+
+    def close(self) -> None:
+        """Remove the entries of a finished run: that it is complete stands in its output."""
+        shutil.rmtree(self._blocks, ignore_errors=True)
 
     def has(self, block: str) -> bool:
         """Tell whether a block is finished."""
@@ -80,8 +89,16 @@ class Journal:
         """Note a finished block; call it after its shards are written."""
         _write_whole(self._entry(block), dict(facts))
 
+    @property
+    def _run(self) -> Path:
+        return self._folder / "run.json"
+
+    @property
+    def _blocks(self) -> Path:
+        return self._folder / "blocks"
+
     def _entry(self, block: str) -> Path:
-        return self._folder / "blocks" / f"{block}.json"
+        return self._blocks / f"{block}.json"
 
 
 def _write_whole(path: Path, content: Mapping[str, Any]) -> None:

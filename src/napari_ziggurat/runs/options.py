@@ -1,7 +1,7 @@
 """Options of a segmentation, as functions need them: without the paths a person types."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from napari_ziggurat.runs.config import SegmentConfig
 
@@ -26,15 +26,5 @@ class SegmentOptions:
     @classmethod
     def from_config(cls, config: SegmentConfig) -> "SegmentOptions":
         """Take what a config says."""
-        return cls(
-            level=config.level,
-            box=config.box,
-            probabilities=config.probabilities,
-            overwrite=config.overwrite,
-            version=config.version,
-            device=config.device,
-            precision=config.precision,
-            batch=config.batch,
-            memory=config.memory_bytes,
-            workers=config.workers,
-        )
+        same: dict[str, Any] = {f.name: getattr(config, f.name) for f in fields(cls)}
+        return cls(**same | {"memory": config.memory_bytes})

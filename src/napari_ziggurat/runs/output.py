@@ -6,14 +6,14 @@ working folder beside it, exported and removed at the end.
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ziggurat.errors import ExistsError, InputError
+from napari_ziggurat.errors import ExistsError, InputError, ZigguratError
 from napari_ziggurat.geometry import Axes, Block
 from napari_ziggurat.images import (
     OutputGrid,
@@ -24,12 +24,16 @@ from napari_ziggurat.images import (
     write_attributes,
 )
 from napari_ziggurat.runs.journal import Fingerprint, Journal
+from napari_ziggurat.runs.place import (
+    PROBABILITIES,
+    clear,
+    is_file_format,
+    probabilities_path,
+    working_store,
+)
 from napari_ziggurat.runs.plan import SegmentPlan, output_axes
 
 __all__ = ["Output", "begin_output"]
-
-_FILE_SUFFIXES = (".tif", ".tiff", ".nii", ".nii.gz", ".png")
-_ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,12 @@ class Output:
         """OME-Zarr with the probabilities, beside the output."""
         return probabilities_path(self.out)
 
+    @property
+    def stores(self) -> tuple[Path, ...]:
+        """Every store that this run writes; the labels come last."""
+        more = (self.probabilities,) if self.plan.probabilities else ()
+        return (*more, self.store)
+
     def write(
         self, block: Block, time: int, labels: NDArray[np.uint8], more: NDArray[Any] | None
     ) -> None:
@@ -87,104 +97,67 @@ class Output:
 
     def finish(self) -> None:
         """Mark the output as complete and export it where a file is wanted."""
-        record = {**self.record, "status": "complete"}
-        for store in (self.store, self.probabilities) if self.plan.probabilities else (self.store,):
-            write_attributes(store, {"ziggurat": record})
+        for store in self.stores:
+            write_attributes(store, {"ziggurat": {"status": "complete"}})
         if self.store != self.out:
+            record = {**self.record, "status": "complete"}
             export_labels(self.store, self.out, self.plan.image, record)
-            shutil.rmtree(self.store)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove what a finished output does not need: working folder and journal entries."""
+        if self.store != self.out:
+            shutil.rmtree(self.store, ignore_errors=True)
+        else:
+            self.journal.close()
 
 
 def begin_output(
-    plan: SegmentPlan, out: Path, fingerprint: Fingerprint, facts: Mapping[str, Any]
+    plan: SegmentPlan,
+    out: Path,
+    fingerprint: Fingerprint,
+    facts: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
 ) -> Output:
     """Create the output, or go on with the one of the same run.
+
+    Parameters
+    ----------
+    plan : SegmentPlan
+        What is written; `check_place` has accepted it for ``out``.
+    out : Path
+        Where to.
+    fingerprint : Fingerprint
+        What decides the result.
+    facts : mapping
+        What is told of the run in its output.
+    overwrite : bool
+        Replace what is there; the same run is gone on with where it was interrupted.
 
     Raises
     ------
     ExistsError
         Something else is there, or another run.
     InputError
-        The place cannot be written to, or the file format cannot hold the result.
+        The place cannot be written to, or what is there cannot be replaced.
     """
-    store = _store(plan, out)
+    store = working_store(out) if is_file_format(out) else out
     record = {**facts, "fingerprint": fingerprint.digest, "status": "running"}
-    journal = Journal(store / ".ziggurat")
-    output = Output(out, store, plan, journal, record)
-    if _same_and_complete(out, fingerprint):
-        return Output(out, store, plan, journal, record, complete=True)
-    if store != out and out.exists():
-        raise _in_the_way(out)
-    if journal.exists:
-        journal.check(fingerprint, out)
+    output = Output(out, store, plan, Journal(store / ".ziggurat"), record)
+    if not overwrite and _is_complete(out, fingerprint):
+        output.tidy()
+        return replace(output, complete=True)
+    if not overwrite:
+        _refuse_others(output, fingerprint)
+    if _can_go_on(output, fingerprint):
         return output
-    if store.exists():
-        if not _just_begun(store, fingerprint):
-            raise _in_the_way(store)
-        shutil.rmtree(store)
+    clear(out, output.stores)
     _create(output, fingerprint)
     return output
 
 
-def remove_output(out: Path) -> None:
-    """Make room for a new output; only what is an image or a store is removed.
-
-    Raises
-    ------
-    InputError
-        ``out`` is a folder that is no Zarr store.
-    """
-    for path in (out, working_store(out), probabilities_path(out)):
-        if path.is_dir():
-            if not any((path / name).exists() for name in _ZARR_FILES):
-                raise InputError(
-                    f"'{path}' is a folder that is not a Zarr store; --overwrite does not remove "
-                    "such folders. Give another --out."
-                )
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def is_file_format(out: Path) -> bool:
-    """Tell whether the output is a TIFF, NIfTI or PNG."""
-    return out.name.lower().endswith(_FILE_SUFFIXES)
-
-
-def working_store(out: Path) -> Path:
-    """Name the folder in which the result of a file output grows."""
-    return out.with_name(f".{out.name}.running.zarr")
-
-
-def probabilities_path(out: Path) -> Path:
-    """Name the OME-Zarr of the probabilities: beside the output."""
-    base = out.name
-    for suffix in (*_FILE_SUFFIXES, ".zarr", ".ome"):
-        base = base[: -len(suffix)] if base.lower().endswith(suffix) else base
-    return out.with_name(f"{base}_probabilities.ome.zarr")
-
-
-def _store(plan: SegmentPlan, out: Path) -> Path:
-    _check_name(out)
-    if not is_file_format(out):
-        return out
-    volume = len(plan.region.shape) == 3 or plan.image.axes.has("t")
-    if out.suffix.lower() == ".png" and volume:
-        raise InputError(f"'{out}' is a PNG, which holds one plane; the result is a volume. "
-                         "Give --out a name ending in .ome.zarr, .tif or .nii.gz.")  # fmt: skip
-    return working_store(out)
-
-
-def _check_name(out: Path) -> None:
-    inside_store = any(part.lower().endswith(".zarr") for part in out.parts)
-    if out.suffix and not inside_store and not is_file_format(out):
-        raise InputError(
-            f"'{out}' ends in '{out.suffix}', which is no format that is written. Give --out a "
-            f"name ending in .ome.zarr, {', '.join(_FILE_SUFFIXES)}, or without a suffix."
-        )
-
-
-def _same_and_complete(out: Path, fingerprint: Fingerprint) -> bool:
+def _is_complete(out: Path, fingerprint: Fingerprint) -> bool:
     record = read_record(out) if out.exists() else None
     return (
         record is not None
@@ -193,8 +166,28 @@ def _same_and_complete(out: Path, fingerprint: Fingerprint) -> bool:
     )
 
 
-def _just_begun(store: Path, fingerprint: Fingerprint) -> bool:
-    """Tell whether this very run was killed before its first block."""
+def _can_go_on(output: Output, fingerprint: Fingerprint) -> bool:
+    """Tell whether this very run was interrupted here; without a journal it had hardly begun."""
+    if not all(store.exists() for store in output.stores) or not output.journal.exists:
+        return False
+    if output.journal.differences(fingerprint):
+        return False
+    # The working folder of a file is complete while the file is being written from it.
+    return output.store != output.out or not _is_complete(output.out, fingerprint)
+
+
+def _refuse_others(output: Output, fingerprint: Fingerprint) -> None:
+    """Refuse to replace anything that this very run did not write."""
+    if output.store != output.out and output.out.exists():
+        raise _in_the_way(output.out)
+    if output.journal.exists:
+        output.journal.check(fingerprint, output.out)
+    for store in output.stores:
+        if store.exists() and not _is_ours(store, fingerprint):
+            raise _in_the_way(store)
+
+
+def _is_ours(store: Path, fingerprint: Fingerprint) -> bool:
     record = read_record(store)
     return record is not None and record.get("fingerprint") == fingerprint.digest
 
@@ -206,32 +199,42 @@ def _in_the_way(path: Path) -> ExistsError:
 
 
 def _create(output: Output, fingerprint: Fingerprint) -> None:
-    plan, store = output.plan, output.store
     try:
-        store.parent.mkdir(parents=True, exist_ok=True)
-        create_output(
-            store,
-            _grid(plan, channels=0),
-            kind="labels",
-            classes=[c for c in plan.spec.classes if c.value],
-            version=plan.version,
-            attributes={"ziggurat": dict(output.record)},
-        )
-        if plan.probabilities:
-            create_output(
-                output.probabilities,
-                _grid(plan, channels=len(plan.spec.classes)),
-                kind="image",
-                channels=[c.name for c in plan.spec.classes],
-                version=plan.version,
-                attributes={"ziggurat": dict(output.record)},
-            )
+        output.store.parent.mkdir(parents=True, exist_ok=True)
+        _create_labels(output)
+        if output.plan.probabilities:
+            _create_probabilities(output)
         output.journal.begin(fingerprint)
+    except ZigguratError:
+        raise
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise InputError(
             f"'{output.out}' cannot be written ({error.strerror or error}). Give an --out in a "
             "folder that you may write to."
         ) from error
+
+
+def _create_labels(output: Output) -> None:
+    create_output(
+        output.store,
+        _grid(output.plan, channels=0),
+        kind="labels",
+        classes=[c for c in output.plan.spec.classes if c.value],
+        version=output.plan.version,
+        attributes={"ziggurat": dict(output.record)},
+    )
+
+
+def _create_probabilities(output: Output) -> None:
+    classes = output.plan.spec.classes
+    create_output(
+        output.probabilities,
+        _grid(output.plan, channels=len(classes)),
+        kind="image",
+        channels=[c.name for c in classes],
+        version=output.plan.version,
+        attributes={"ziggurat": {**output.record, "content": PROBABILITIES}},
+    )
 
 
 def _grid(plan: SegmentPlan, channels: int) -> OutputGrid:

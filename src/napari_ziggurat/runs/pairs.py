@@ -1,14 +1,17 @@
 """Pairs: training images and the labels that belong to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.images import Image, find_images, open_image, stem
+from napari_ziggurat.images import Image, find_images, open_image, read_record, stem
+from napari_ziggurat.images.annotation import check_one_channel
+from napari_ziggurat.images.finite import refuse_not_finite
+from napari_ziggurat.progress import Progress
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume, match_level
 
-__all__ = ["Opener", "Pair", "match_files", "open_pairs", "to_volumes"]
+__all__ = ["Opener", "Pair", "check_voxels", "match_files", "open_pairs", "to_volumes"]
 
 Pair = tuple[Image, Image]
 
@@ -51,26 +54,34 @@ def match_files(images: Sequence[Path], labels: Sequence[Path]) -> list[tuple[Pa
     return pairs
 
 
-def open_pairs(files: Sequence[tuple[Path, Path]], opener: Opener) -> list[Pair]:
-    """Open images with their labels; refuse images that differ in axes or channels."""
+def open_pairs(
+    files: Sequence[tuple[Path, Path]], opener: Opener, like: Image | None = None
+) -> list[Pair]:
+    """Open images with their labels; refuse images that differ in axes or channels.
+
+    Parameters
+    ----------
+    files : sequence of (Path, Path)
+        Each image and its labels.
+    opener : Opener
+        Opens them.
+    like : Image, optional
+        Whose axes and channels the images need; by default the first of them.
+    """
     pairs = []
     for image_path, label_path in files:
+        _refuse_unfinished(label_path)
         image = opener.image(image_path)
         pairs.append((image, opener.labels(label_path, image)))
-    first = pairs[0][0]
+    first = like or pairs[0][0]
     for image, labels in pairs:
         if (image.dims, len(image.channels)) != (first.dims, len(first.channels)):
             raise InputError(
-                f"All training images need the same axes and channels: '{first.name}' is "
+                f"All images of a training need the same axes and channels: '{first.name}' is "
                 f"{first.dims}D with {len(first.channels)} channel(s), '{image.name}' is "
                 f"{image.dims}D with {len(image.channels)}."
             )
-        if len(labels.channels) != 1:
-            raise InputError(
-                f"Labels have one channel; '{labels.name}' has {len(labels.channels)}. "
-                "Give a label image with one integer per voxel."
-            )
-        _refuse_not_finite(image)
+        check_one_channel(labels)
     return pairs
 
 
@@ -84,9 +95,25 @@ def to_volumes(pairs: Sequence[Pair], code: LabelCode, level: int | None) -> lis
                 f"Labels need as many time points as the image: '{labels.name}' has "
                 f"{labels.times}, '{image.name}' {image.times}."
             )
-        times = range(image.times if labels.times == image.times else 1)
-        volumes += [LabelledVolume(image, labels, *matched, code, time) for time in times]
+        volumes += [LabelledVolume(image, labels, *matched, code, t) for t in range(labels.times)]
     return volumes
+
+
+def check_voxels(volumes: Sequence[LabelledVolume]) -> Iterator[Progress]:
+    """Refuse NaN and infinite voxels at the levels and times that are used."""
+    for volume in volumes:
+        image, times = volume.image, volume.labels.times
+        if volume.time == 0:  # the others are looked through with it
+            yield from refuse_not_finite(image, volume.level, time=None if times > 1 else 0)
+
+
+def _refuse_unfinished(labels: Path) -> None:
+    record = read_record(labels) if labels.exists() else None
+    if record and record.get("status") == "running":
+        raise InputError(
+            f"{labels} is a segmentation that is not finished; run the same 'ziggurat segment' "
+            "again first."
+        )
 
 
 def _by_stem(
@@ -113,11 +140,3 @@ def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
             f"{', '.join(twice)} and {', '.join(others)} do not differ. Rename or remove them."
         )
     return named
-
-
-def _refuse_not_finite(image: Image) -> None:
-    if image.nan_as is None and (count := image.count_not_finite(0)):
-        raise InputError(
-            f"'{image.name}' has {count} voxels that are NaN or infinite; a network cannot use "
-            "them. Say what they stand for, for example --nan-as 0."
-        )

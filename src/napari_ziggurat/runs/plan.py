@@ -1,10 +1,8 @@
 """Plan: what a segmentation will do, decided before anything is written."""
 
 import math
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -12,16 +10,39 @@ import psutil
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Axes, BlockGrid, Box, Lattice
 from napari_ziggurat.images import Image
-from napari_ziggurat.images.units import convert_length
 from napari_ziggurat.networks.checkpoint import ModelSpec
+from napari_ziggurat.runs.level import check_fit, choose_level
 from napari_ziggurat.runs.options import SegmentOptions
 
-__all__ = ["SegmentPlan", "check_disk", "choose_level", "output_axes", "plan_segmentation"]
+__all__ = ["Engine", "SegmentPlan", "output_axes", "plan_segmentation"]
 
 # Bytes of activations per window voxel and feature of the finest level: about six tensors alive.
 _TENSORS_ALIVE = 6
 _BLOCK_SIDE = {2: 2048, 3: 256}
 _SLICES_PER_BLOCK = 16
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What computes.
+
+    Attributes
+    ----------
+    device, precision : str
+        Where and how.
+    at_once : int
+        Windows computed at the same time.
+    waiting : int
+        Windows read ahead or computed and not yet written.
+    free : int or None
+        Free memory of a device that has its own, in bytes; None where it shares the machine's.
+    """
+
+    device: str
+    precision: str
+    at_once: int
+    waiting: int
+    free: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,12 +61,14 @@ class SegmentPlan:
         Cells and windows, anchored to the image.
     chunk, shard : tuple of int
         Storage of the output per spatial axis; a shard is a block.
-    precision, device : str
-        How and where it is computed.
-    workers : int
-        Windows computed at the same time.
+    engine : Engine
+        What computes.
     probabilities : bool
         Probabilities are written beside the labels.
+    version : str
+        Version of the OME-Zarr that is written.
+    notes : tuple of str
+        What a person should know of the choices, a sentence each.
     """
 
     image: Image
@@ -55,16 +78,20 @@ class SegmentPlan:
     lattice: Lattice
     chunk: tuple[int, ...]
     shard: tuple[int, ...]
-    precision: str
-    device: str
-    workers: int
+    engine: Engine
     probabilities: bool
     version: Literal["0.4", "0.5"] = "0.5"
+    notes: tuple[str, ...] = ()
 
     @property
     def grid(self) -> BlockGrid:
         """Blocks of the region."""
         return BlockGrid(self.region, self.shard)
+
+    @property
+    def read_region(self) -> Box:
+        """Voxels of the level that the windows read: the region and the context around it."""
+        return self.lattice.read_box(self.region)
 
     @property
     def times(self) -> int:
@@ -83,15 +110,20 @@ class SegmentPlan:
         return computed / max(1, self.times * self.region.size)
 
     @property
-    def memory(self) -> int:
-        """Bytes of memory that the run needs at most, about."""
-        bytes_each = 2 if self.precision == "bfloat16" else 4
+    def network_memory(self) -> int:
+        """Bytes that the network needs for the windows computed at the same time, about."""
+        bytes_each = 2 if self.engine.precision == "bfloat16" else 4
         features = self.spec.network.topology.features[0]
-        window = math.prod(self.lattice.window_shape)
+        return self.engine.at_once * self._window * bytes_each * features * _TENSORS_ALIVE
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the machine's memory that the run needs at most, about."""
         classes, channels = len(self.spec.classes), len(self.spec.channels)
-        per_voxel = bytes_each * features * _TENSORS_ALIVE + 4 * (channels + 2 * classes)
+        windows = self.engine.waiting * self._window * 4 * (channels + 2 * classes)
         block = math.prod(self.shard) * (1 + 4 * classes * self.probabilities)
-        return self.workers * window * per_voxel + 2 * block
+        network = self.network_memory if self.engine.free is None else 0
+        return network + windows + 2 * block
 
     @property
     def output_bytes(self) -> int:
@@ -109,9 +141,9 @@ class SegmentPlan:
             f"{len(self.grid) * self.times} blocks of {_by(self.shard)}, {self.windows} windows "
             f"of {_by(self.lattice.window_shape)}, {self.redundancy:.2f} voxels computed per "
             f"voxel written\n"
-            f"{self.device}, {self.precision}, {self.workers} at a time; memory up to about "
-            f"{self.memory / 1e9:.1f} GB; output up to {self.output_bytes / 1e9:.2f} GB before "
-            "compression"
+            f"{self.engine.device}, {self.engine.precision}, {self.engine.at_once} at a time; "
+            f"{self._memory_words}; output up to {self.output_bytes / 1e9:.2f} GB before "
+            "compression" + "".join(f"\n{note}" for note in self.notes)
         )
 
     def as_dict(self) -> dict[str, object]:
@@ -125,11 +157,23 @@ class SegmentPlan:
             "windows": self.windows,
             "window": list(self.lattice.window_shape),
             "redundancy": self.redundancy,
-            "device": self.device,
-            "precision": self.precision,
+            "device": self.engine.device,
+            "precision": self.engine.precision,
             "memory_bytes": self.memory,
             "output_bytes": self.output_bytes,
+            "notes": list(self.notes),
         }
+
+    @property
+    def _window(self) -> int:
+        return math.prod(self.lattice.window_shape)
+
+    @property
+    def _memory_words(self) -> str:
+        words = f"memory up to about {self.memory / 1e9:.1f} GB"
+        if self.engine.free is None:
+            return words
+        return f"{words} and {self.network_memory / 1e9:.1f} GB of the device's"
 
     @property
     def _model_spacing(self) -> str:
@@ -138,7 +182,7 @@ class SegmentPlan:
 
 
 def plan_segmentation(
-    image: Image, spec: ModelSpec, options: SegmentOptions, where: tuple[str, str, int]
+    image: Image, spec: ModelSpec, options: SegmentOptions, engine: Engine
 ) -> SegmentPlan:
     """Decide everything.
 
@@ -146,72 +190,43 @@ def plan_segmentation(
     ----------
     image, spec, options : Image, ModelSpec, SegmentOptions
         What is segmented, with what, and how.
-    where : (str, str, int)
-        Device, precision, number of windows computed at the same time.
+    engine : Engine
+        What computes.
 
     Raises
     ------
     InputError
         The model does not fit the image, the box lies outside, or the memory does not suffice.
     """
-    _check_fit(image, spec)
-    level = choose_level(image, spec) if options.level is None else options.level
-    image.check_level(level)
-    shape = image.levels[level].shape
+    check_fit(image, spec)
+    level, notes = _level(image, spec, options.level)
     region = _region(image, level, options.box)
-    lattice = Lattice(shape, spec.window, spec.rim, spec.stride)
+    lattice = Lattice(image.levels[level].shape, spec.window, spec.rim, spec.stride)
     chunk, shard = _storage(region.shape, lattice.cell_shape, options.version)
-    device, precision, workers = where
     plan = SegmentPlan(
-        image, spec, level, region, lattice, chunk, shard, precision, device, workers,
-        options.probabilities, options.version,
+        image, spec, level, region, lattice, chunk, shard, engine, options.probabilities,
+        options.version, (*notes, *_machine_notes(options, engine)),
     )  # fmt: skip
     _check_memory(plan, options.memory)
     return plan
 
 
-def choose_level(image: Image, spec: ModelSpec) -> int:
-    """Find the level whose spacing is nearest to the one the model was trained at.
-
-    Level 0 where image or model do not state a spacing, or not in comparable units.
-    """
-    spacings = [level.spacing for level in image.levels]
-    if spec.unit is None or spacings[0].unit is None:
-        return 0
-    factor = convert_length(1.0, spacings[0].unit, spec.unit)
-    if factor is None:
-        return 0
-
-    def distance(index: int) -> float:
-        ratios = zip(spacings[index].values, spec.spacing, strict=True)
-        return sum(abs(math.log(value * factor / wanted)) for value, wanted in ratios)
-
-    return min(range(len(spacings)), key=distance)
+def _level(image: Image, spec: ModelSpec, asked: int | None) -> tuple[int, tuple[str, ...]]:
+    """Take the level that was asked for, or choose one; with what there is to say of the choice."""
+    if asked is not None:
+        image.check_level(asked)
+        return asked, ()
+    choice = choose_level(image, spec)
+    return choice.level, (choice.why,) if choice.why else ()
 
 
-def check_disk(plan: SegmentPlan, out: Path) -> None:
-    """Refuse a run whose output, even well compressed, cannot fit on the disk."""
-    free = shutil.disk_usage(out.parent if out.parent.exists() else ".").free
-    if plan.output_bytes / 20 > free:
-        raise InputError(
-            f"The output needs up to {plan.output_bytes / 1e9:.1f} GB and the disk of '{out}' has "
-            f"{free / 1e9:.1f} GB free. Make room, or give a --box or a coarser --level."
-        )
-
-
-def _check_fit(image: Image, spec: ModelSpec) -> None:
-    if image.dims != len(spec.axes):
-        raise InputError(
-            f"The model was trained on {len(spec.axes)}D images (axes {spec.axes}); "
-            f"'{image.name}' is {image.dims}D (axes {image.axes}). Use a model trained on such "
-            "images, or say the axes with --axes."
-        )
-    if len(image.channels) != len(spec.channels):
-        raise InputError(
-            f"The model was trained on {len(spec.channels)} channel(s) "
-            f"({', '.join(spec.channels)}); '{image.name}' has {len(image.channels)} "
-            f"({', '.join(image.channels)})."
-        )
+def _machine_notes(options: SegmentOptions, engine: Engine) -> tuple[str, ...]:
+    if options.batch is None or engine.device != "cpu":
+        return ()
+    return (
+        f"--batch {options.batch} is not used: on the CPU each of the --workers computes one "
+        "window at a time.",
+    )
 
 
 def _region(image: Image, level: int, text: str | None) -> Box:
@@ -242,12 +257,26 @@ def _storage(
 
 
 def _check_memory(plan: SegmentPlan, allowed: int | None) -> None:
+    """Refuse a run that needs more memory than there is, on the machine or on the device."""
+    engine = plan.engine
+    _check_device_memory(plan)
     limit = allowed if allowed is not None else psutil.virtual_memory().available
     if plan.memory > limit:
+        fewer = "--workers 1" if engine.device == "cpu" else "--workers 1 and --batch 1"
         raise InputError(
-            f"The run needs about {plan.memory / 1e9:.1f} GB with {plan.workers} windows at a "
-            f"time and {limit / 1e9:.1f} GB may be used. Give --workers 1, more --memory, or "
+            f"The run needs about {plan.memory / 1e9:.1f} GB with {engine.at_once} windows at a "
+            f"time and {limit / 1e9:.1f} GB may be used. Give {fewer}, more --memory, or "
             "train a model with a smaller --patch."
+        )
+
+
+def _check_device_memory(plan: SegmentPlan) -> None:
+    engine = plan.engine
+    if engine.free is not None and plan.network_memory > engine.free:
+        raise InputError(
+            f"The network needs about {plan.network_memory / 1e9:.1f} GB on {engine.device} with "
+            f"{engine.at_once} windows at a time; {engine.free / 1e9:.1f} GB are free there. Give "
+            "a smaller --batch, end other programs that use it, or give --device cpu."
         )
 
 

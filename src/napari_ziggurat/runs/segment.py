@@ -1,27 +1,29 @@
 """Segment: image and model -> label pyramid, block by block, as a generator of Progress."""
 
+import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from napari_ziggurat.errors import InputError, WorkFailed, ZigguratError
-from napari_ziggurat.geometry import Box
+from napari_ziggurat.errors import InputError, WorkFailed
 from napari_ziggurat.images import Image, fill_coarser, find_images, open_image, stem
-from napari_ziggurat.inference.labels import most_probable
-from napari_ziggurat.networks import Model, load_model
+from napari_ziggurat.images.finite import refuse_not_finite
+from napari_ziggurat.networks import Intensity, Model, load_model
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import SegmentConfig
+from napari_ziggurat.runs.failure import explain
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.output import Output, begin_output, remove_output
-from napari_ziggurat.runs.plan import SegmentPlan, check_disk, choose_level
+from napari_ziggurat.runs.output import Output, begin_output
+from napari_ziggurat.runs.place import check_place
+from napari_ziggurat.runs.plan import SegmentPlan
+from napari_ziggurat.runs.predict import BlockResult
 from napari_ziggurat.runs.session import Session
 
-__all__ = ["SegmentResult", "choose_level", "predict_box", "segment", "segment_image"]
+__all__ = ["SegmentResult", "segment", "segment_image"]
+
+logger = logging.getLogger(__name__)
 
 _SUFFIX_FOR = {".zarr": ".ome.zarr", ".nii": ".nii.gz", ".gz": ".nii.gz", ".png": ".png",
                ".jpg": ".png", ".jpeg": ".png"}  # fmt: skip
@@ -38,7 +40,7 @@ class SegmentResult:
     failed : mapping of str to str
         What went wrong with the others.
     plans : mapping of str to mapping
-        The plan of each image in figures.
+        The plan of each image in figures, and as ``words``.
     seconds : float
         Wall time.
     """
@@ -53,8 +55,9 @@ class SegmentResult:
         return asdict(self)
 
     def render(self) -> str:
-        """Say where everything lies."""
+        """Say where everything lies; after a dry run, what would be done."""
         lines = [f"{image} -> {out}" for image, out in self.outputs.items()]
+        lines += [str(p["words"]) for image, p in self.plans.items() if image not in self.outputs]
         lines += [f"{image} failed: {why}" for image, why in self.failed.items()]
         return "\n".join(lines)
 
@@ -78,7 +81,8 @@ def segment(config: SegmentConfig) -> Run[SegmentResult]:
     Raises
     ------
     ZigguratError
-        Something does not fit; nothing that exists was touched.
+        Something does not fit. What the image, the model and the place have against the run is
+        said before anything that exists is touched.
     WorkFailed
         Some images of a folder failed; its ``result`` holds what was made.
     """
@@ -97,47 +101,6 @@ def segment_image(
     """Segment an image that is open already; as `segment` otherwise."""
     with Session(model, options) as session:
         return (yield from _segment_one(image, session, out, dry_run=False))
-
-
-def predict_box(
-    image: Image, model: Model, level: int, box: Box, time: int = 0
-) -> NDArray[np.uint8]:
-    """Labels of a box, in memory: the same bits that a run over the whole level gives there.
-
-    Returns
-    -------
-    ((Z), Y, X) uint8 array
-    """
-    with Session(model, SegmentOptions(level=level, box=str(box))) as session:
-        plan = session.plan(image)
-        _refuse_not_finite(image, level)
-        found = _BlockResult.empty(plan, box)
-        intensity = session.intensity(image, level, time)
-        for piece in session.predict(plan, box, intensity, time):
-            found.put(*piece)
-        return found.labels
-
-
-@dataclass(frozen=True)
-class _BlockResult:
-    """Labels of a block, and its probabilities where they are wanted."""
-
-    box: Box
-    values: tuple[int, ...]
-    labels: NDArray[np.uint8]
-    probabilities: NDArray[np.float32] | None
-
-    @classmethod
-    def empty(cls, plan: SegmentPlan, box: Box) -> "_BlockResult":
-        values = tuple(c.value for c in plan.spec.classes)
-        more = np.empty((len(values), *box.shape), np.float32) if plan.probabilities else None
-        return cls(box, values, np.empty(box.shape, np.uint8), more)
-
-    def put(self, box: Box, probabilities: NDArray[np.float32]) -> None:
-        inside = box.relative_to(self.box.start).slices
-        self.labels[inside] = most_probable(probabilities, self.values)
-        if self.probabilities is not None:
-            self.probabilities[(slice(None), *inside)] = probabilities
 
 
 def _jobs(config: SegmentConfig) -> list[tuple[Path, Path]]:
@@ -181,9 +144,11 @@ def _segment_all(
         try:
             image = _open(path, config)
             results.append((yield from _segment_one(image, session, out, config.dry_run)))
-        except (ZigguratError, OSError) as error:
-            failed[str(path)] = str(error)
-            yield Progress("images", done, len(jobs), message=f"{path.name} failed: {error}")
+        # Whatever is wrong with this one, memory that ran out included, the others may be fine.
+        except Exception as error:
+            logger.debug("%s failed", path, exc_info=True)
+            why = failed[str(path)] = explain(error)
+            yield Progress("images", done, len(jobs), message=f"{path.name} failed: {why}")
     yield Progress("images", len(jobs), len(jobs))
     result = SegmentResult(
         outputs={k: v for each in results for k, v in each.outputs.items()},
@@ -193,9 +158,10 @@ def _segment_all(
     )
     if failed:
         names = ", ".join(Path(path).name for path in failed)
+        command = "the same command without --overwrite" if config.overwrite else "the same command"
         raise SomeFailed(
-            f"{len(failed)} of {len(jobs)} images failed: {names}. The others are done; the same "
-            "command tries only what is missing.",
+            f"{len(failed)} of {len(jobs)} images failed: {names}. The others are done; {command} "
+            "tries only what is missing.",
             result,
         )
     return result
@@ -204,36 +170,43 @@ def _segment_all(
 def _segment_one(image: Image, session: Session, out: Path, dry_run: bool) -> Run[SegmentResult]:
     started = time.monotonic()
     plan = session.plan(image)
-    yield Progress("plan", message=plan.render())
-    check_disk(plan, out)
+    check_place(plan, out, session.options.memory)
     name = str(image.source or image.name)
+    plans = {name: {**plan.as_dict(), "words": plan.render()}}
+    yield Progress("plan", message="" if dry_run else plan.render())
     if dry_run:
-        return SegmentResult(plans={name: plan.as_dict()})
-    _refuse_not_finite(image, plan.level)
-    _refuse_same(image, out)
-    if session.options.overwrite:
-        remove_output(out)
-    output = begin_output(plan, out, session.fingerprint(plan), _facts(plan))
+        return SegmentResult(plans=plans)
+    intensities = yield from _look_through(plan, session)
+    fingerprint = session.fingerprint(plan)
+    overwrite = session.options.overwrite
+    output = begin_output(plan, out, fingerprint, _facts(plan), overwrite=overwrite)
     if output.complete:
         yield Progress("segment", 1, 1, message=f"'{out}' is complete already; nothing to do")
     else:
-        yield from _fill(plan, session, output)
-    return SegmentResult(
-        outputs={name: str(out)},
-        plans={name: plan.as_dict()},
-        seconds=time.monotonic() - started,
-    )
+        yield from _fill(plan, session, intensities, output)
+    return SegmentResult({name: str(out)}, plans=plans, seconds=time.monotonic() - started)
 
 
-def _fill(plan: SegmentPlan, session: Session, output: Output) -> Iterator[Progress]:
+def _look_through(plan: SegmentPlan, session: Session) -> Run[tuple[Intensity, ...]]:
+    """Refuse what a network cannot use before anything is written; normalisation of each time."""
+    yield from refuse_not_finite(plan.image, plan.level, plan.read_region)
+    found: list[Intensity] = []
+    for moment in range(plan.times):
+        found.append(session.intensity(plan.image, plan.level, moment))
+        yield Progress("check", moment + 1, plan.times)
+    return tuple(found)
+
+
+def _fill(
+    plan: SegmentPlan, session: Session, intensities: Sequence[Intensity], output: Output
+) -> Iterator[Progress]:
     """Compute what is missing, then the coarser levels, then mark it complete."""
     done = 0
-    for moment in range(plan.times):
-        intensity = session.intensity(plan.image, plan.level, moment)
+    for moment, intensity in enumerate(intensities):
         for block in plan.grid:
             count = plan.lattice.count(block.write_box)
             if not output.has(block, moment):
-                result = _BlockResult.empty(plan, block.write_box)
+                result = BlockResult.empty(plan, block.write_box)
                 pieces = session.predict(plan, block.write_box, intensity, moment)
                 for number, piece in enumerate(pieces):
                     result.put(*piece)
@@ -245,19 +218,6 @@ def _fill(plan: SegmentPlan, session: Session, output: Output) -> Iterator[Progr
         for level_done, total in fill_coarser(store, kind):
             yield Progress(stage, level_done, total)
     output.finish()
-
-
-def _refuse_not_finite(image: Image, level: int) -> None:
-    if image.nan_as is None and (count := image.count_not_finite(level)):
-        raise InputError(
-            f"'{image.name}' has {count} voxels that are NaN or infinite; a network cannot use "
-            "them. Say what they stand for, for example --nan-as 0."
-        )
-
-
-def _refuse_same(image: Image, out: Path) -> None:
-    if image.source is not None and out.resolve() == Path(image.source).resolve():
-        raise InputError(f"The output '{out}' is the input itself. Give another --out.")
 
 
 def _facts(plan: SegmentPlan) -> dict[str, Any]:

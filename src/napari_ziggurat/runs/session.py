@@ -6,16 +6,19 @@ import json
 from collections.abc import Iterator
 from typing import Self
 
+import numpy as np
+
+from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image
-from napari_ziggurat.images.statistics import sample_values
+from napari_ziggurat.images.statistics import sample_boxes, sample_values
 from napari_ziggurat.inference.block import Piece, WindowReader, predict_block
 from napari_ziggurat.inference.predictor import Predictor, resolve_precision
 from napari_ziggurat.networks import Intensity, Model
 from napari_ziggurat.networks.device import resolve_device
 from napari_ziggurat.runs.journal import Fingerprint
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.plan import SegmentPlan, plan_segmentation
+from napari_ziggurat.runs.plan import Engine, SegmentPlan, plan_segmentation
 
 __all__ = ["Session"]
 
@@ -53,17 +56,30 @@ class Session:
 
     def plan(self, image: Image) -> SegmentPlan:
         """Decide level, windows and blocks for an image."""
-        at_once = max(self.predictor.batch, self.predictor.workers)
-        if self.predictor.device.type != "cpu":
-            at_once = self.predictor.batch
-        where = (str(self.predictor.device), self.precision, at_once)
-        return plan_segmentation(image, self.spec, self.options, where)
+        predictor = self.predictor
+        engine = Engine(
+            str(predictor.device), self.precision, predictor.at_once, predictor.waiting,
+            predictor.free_memory(),
+        )  # fmt: skip
+        return plan_segmentation(image, self.spec, self.options, engine)
 
     def intensity(self, image: Image, level: int, time: int) -> Intensity:
-        """Give the normalisation for a time point: the model's, or of the image itself."""
+        """Give the normalisation for a time point: the model's, or of the image itself.
+
+        Raises
+        ------
+        InputError
+            The model needs the grey values of the whole image, and some are NaN or infinite.
+        """
         if self.spec.intensity.scope == "dataset":
             return self.spec.intensity
-        return Intensity.from_values(sample_values(image, level, time), scope="image")
+        values = sample_values(image, level, time)
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"'{image.name}' has voxels that are NaN or infinite, and this model needs the "
+                "grey values of the whole image. Say what they stand for, for example --nan-as 0."
+            )
+        return Intensity.from_values(values, scope="image")
 
     def predict(
         self, plan: SegmentPlan, box: Box, intensity: Intensity, time: int
@@ -79,7 +95,6 @@ class Session:
     def fingerprint(self, plan: SegmentPlan) -> Fingerprint:
         """Give everything that decides the result."""
         image, lattice = plan.image, plan.lattice
-        probe = hashlib.sha256(sample_values(image, plan.level).tobytes())
         return Fingerprint(
             {
                 "model": self._digest,
@@ -87,18 +102,29 @@ class Session:
                     "axes": str(image.axes),
                     "shape": list(image.levels[plan.level].shape),
                     "dtype": str(image.dtype),
-                    "content": probe.hexdigest(),
+                    "content": _probe(image, plan.level),
                 },
                 "level": plan.level,
                 "box": str(plan.region),
                 "windows": [list(lattice.window), list(lattice.rim), list(lattice.stride)],
-                "precision": plan.precision,
+                "precision": plan.engine.precision,
                 "device": self.predictor.device.type,
                 "probabilities": plan.probabilities,
                 "OME-Zarr version": plan.version,
                 "NaN replaced by": image.nan_as,
             }
         )
+
+
+def _probe(image: Image, level: int) -> str:
+    """SHA-256 of grey values from every time point; of a long movie a few boxes of each."""
+    digest = hashlib.sha256()
+    boxes = sample_boxes(image.levels[level].shape)
+    step = min(len(boxes), image.times)
+    for time in range(image.times):
+        for box in boxes[time % step :: step]:
+            digest.update(image.read(level, box, time).tobytes())
+    return digest.hexdigest()
 
 
 def _digest(model: Model) -> str:

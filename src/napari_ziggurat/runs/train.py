@@ -1,9 +1,7 @@
 """Train: images and labels -> model, as a generator of Progress."""
 
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,20 +11,18 @@ from napari_ziggurat.networks import Model, ModelSpec, create_network, load_mode
 from napari_ziggurat.networks.device import resolve_device
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import TrainConfig
-from napari_ziggurat.runs.pairs import match_files, open_pairs, to_volumes
-from napari_ziggurat.runs.train_setup import TrainSetup, opener_of, prepare
+from napari_ziggurat.runs.train_setup import TrainSetup, prepare
+from napari_ziggurat.runs.unfinished import Unfinished
 from napari_ziggurat.runs.versions import versions
 from napari_ziggurat.training.augment import Augmentation
-from napari_ziggurat.training.fingerprint import fingerprint
+from napari_ziggurat.training.fingerprint import each_with
 from napari_ziggurat.training.loop import STATISTICS_BATCHES, Budget, Safe, Step, Trainee, fit
-from napari_ziggurat.training.state import TrainingState
+from napari_ziggurat.training.shares import SHARES_BATCHES, estimate_shares
 from napari_ziggurat.training.validation import MOST_PATCHES, validate
-from napari_ziggurat.training.volumes import LabelCode
 
 __all__ = ["TrainResult", "train"]
 
 _SHOWN_EVERY = 10
-_LOSSES = 50  # the mean loss that is told is over so many steps
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,9 @@ class TrainResult:
         Length of the training, and the mean loss of its last steps.
     val_dice : mapping of str to float
         Dice by class on the validation images; empty without them.
+    class_shares : mapping of str to float
+        How common each class is in the training images, estimated after training on strokes;
+        empty after dense labels, where it is known.
     """
 
     model: str
@@ -48,6 +47,7 @@ class TrainResult:
     seconds: float
     loss: float
     val_dice: Mapping[str, float] = field(default_factory=dict)
+    class_shares: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
         """Give the result as JSON can hold it."""
@@ -57,6 +57,7 @@ class TrainResult:
             "seconds": round(self.seconds, 1),
             "loss": round(self.loss, 4),
             "val_dice": {name: round(value, 4) for name, value in self.val_dice.items()},
+            "class_shares": {n: round(value, 5) for n, value in self.class_shares.items()},
         }
 
     def render(self) -> str:
@@ -64,15 +65,6 @@ class TrainResult:
         lines = [f"{self.model}: {self.steps} steps in {self.seconds:.0f} s, loss {self.loss:.3f}"]
         lines += [f"  validation Dice {value:.3f}  {name}" for name, value in self.val_dice.items()]
         return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class _Done:
-    """How far the training went, interruptions included."""
-
-    steps: int = 0
-    seconds: float = 0.0
-    loss: float = float("nan")
 
 
 def train(config: TrainConfig) -> Run[TrainResult]:
@@ -88,54 +80,86 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     ZigguratError
         Something does not fit; an existing model is not touched.
     """
-    _refuse_existing(config)
     device = resolve_device(config.device)
-    going_on = _check_unfinished(config)
+    unfinished = Unfinished.of(config)
+    _refuse_existing(config, unfinished)
     parent = None if config.from_model is None else load_model(config.from_model)
     yield Progress("prepare", message="reading images and labels")
-    setup = prepare(config, device, parent)
+    setup = yield from prepare(config, device, parent, unfinished.shapes)
     yield Progress("prepare", message="\n".join(setup.reasons))
-    if going_on:
+    safe = Safe(unfinished.path, _facts(setup, unfinished))
+    if unfinished.goes_on(safe.settings):
         yield Progress("prepare", message="going on with the training that was interrupted")
     torch.manual_seed(config.seed)
     network = create_network(setup.network)
     if parent is not None:
         network.load_state_dict(parent.network.state_dict(), strict=True)
-    done = yield from _fit(network, setup, device)
-    scores = _validate(network, setup)
-    result = TrainResult(str(config.out), done.steps, done.seconds, done.loss, scores)
+    trainee = Trainee(network, setup.sampler, Augmentation(setup.symmetry), setup.recipe, device)
+    done = yield from _fit(trainee, setup, safe)
+    shares = yield from _correct_shares(trainee, setup)
+    result = TrainResult(str(config.out), done.number, done.elapsed, done.loss, class_shares=shares)
     save_model(Model(_spec(setup, result, parent), network), config.out)
-    _unfinished(config).unlink(missing_ok=True)
+    if setup.validation:  # the model is safe by now, whatever becomes of this
+        yield Progress("validate", message="comparing with the validation labels")
+        result = replace(result, val_dice=_validate(network, setup))
+        save_model(Model(_spec(setup, result, parent), network), config.out)
+    unfinished.remove()
     yield Progress("train", 1, 1, message=result.render())
     return result
 
 
-def _fit(network: torch.nn.Module, setup: TrainSetup, device: torch.device) -> Run[_Done]:
-    config = setup.config
+def _facts(setup: TrainSetup, unfinished: Unfinished) -> dict[str, Any]:
+    """Give what has to be the same for an interrupted training to go on."""
+    data = setup.data
+    return unfinished.facts(
+        data={
+            "classes": data.code.values,
+            "labels": data.digest,
+            "images": setup.images_digest,
+        },
+        network=setup.network.model_dump(mode="json"),
+        intensity=asdict(setup.intensity),
+        shapes={"patch": setup.shape.patch, "batch": setup.shape.batch},
+    )
+
+
+def _fit(trainee: Trainee, setup: TrainSetup, safe: Safe) -> Run[Step]:
+    """Train; give the last step."""
     budget = _budget(setup)
-    trainee = Trainee(network, setup.sampler, Augmentation(setup.symmetry), setup.recipe, device)
-    safe = Safe(_unfinished(config), _settings(config))
-    losses: deque[float] = deque(maxlen=_LOSSES)
-    done = _Done()
     for step in fit(trainee, budget, safe):
-        losses.append(step.loss)
-        done = _Done(step.number, step.elapsed, sum(losses) / len(losses))
         if step.number % _SHOWN_EVERY == 0 or step.used >= 1:
-            yield _progress(budget, step, done)
-    return done
+            yield _progress(budget, step)
+    return step
+
+
+def _correct_shares(trainee: Trainee, setup: TrainSetup) -> Run[dict[str, float]]:
+    """Correct the logits for classes that strokes show as more common than they are."""
+    trainee.network.shift.zero_()  # a model that training went on from may have had its own
+    if not setup.corrects_shares:
+        return {}
+    shares = estimate_shares(trainee)
+    trainee.network.shift.copy_(torch.from_numpy(shares.shift))
+    named = [c.name for c in setup.classes]
+    told = ", ".join(
+        f"{name} {share:.1%} (painted as {taught:.0%})"
+        for name, share, taught in zip(named, shares.estimated, shares.taught, strict=True)
+    )
+    yield Progress("train", message=f"estimated part of the images: {told}")
+    return dict(zip(named, shares.estimated, strict=True))
 
 
 def _budget(setup: TrainSetup) -> Budget:
     config = setup.config
     if config.minutes is None:
         return Budget(steps=config.steps)
-    forwards = STATISTICS_BATCHES + bool(config.val_image) * MOST_PATCHES / setup.shape.batch
+    forwards = STATISTICS_BATCHES + bool(setup.validation) * MOST_PATCHES / setup.shape.batch
+    forwards += setup.corrects_shares * SHARES_BATCHES
     return Budget(seconds=config.minutes * 60, forwards=forwards)
 
 
-def _progress(budget: Budget, step: Step, done: _Done) -> Progress:
+def _progress(budget: Budget, step: Step) -> Progress:
     """Count steps, or seconds where time is what ends the training."""
-    metrics = {"loss": done.loss, "steps_per_second": done.steps / done.seconds}
+    metrics = {"loss": step.loss, "steps_per_second": step.number / step.elapsed}
     if budget.steps is not None:
         return Progress("train", step.number, budget.steps, metrics=metrics)
     seconds = max(1, round(budget.seconds or 0))
@@ -143,22 +167,17 @@ def _progress(budget: Budget, step: Step, done: _Done) -> Progress:
 
 
 def _validate(network: torch.nn.Module, setup: TrainSetup) -> dict[str, float]:
-    config = setup.config
-    if not config.val_image:
-        return {}
-    pairs = open_pairs(match_files(config.val_image, config.val_labels), opener_of(config))
-    code = LabelCode(setup.code.values, dense=True, foreground=setup.code.foreground)
-    volumes = to_volumes(pairs, code, config.level)
-    own, shared = fingerprint(volumes, setup.sampler.index)[1], setup.intensity
-    each = own if shared.scope == "image" else [shared] * len(volumes)
+    """Dice by class name on the validation images."""
+    volumes = setup.validation
+    each = each_with(setup.intensity, volumes)
     scores = validate(network, volumes, each, setup.shape.patch, flat=setup.flat)
     names = {c.value: c.name for c in setup.classes}
     return {names[value]: score for value, score in scores.items()}
 
 
 def _spec(setup: TrainSetup, result: TrainResult, parent: Model | None) -> ModelSpec:
-    image, shape = setup.volumes[0].image, setup.shape
-    spacing = setup.spacing
+    image, shape = setup.data.volumes[0].image, setup.shape
+    spacing = setup.data.spacing
     axes: Any = image.axes.spatial
     return ModelSpec(
         network=setup.network,
@@ -180,8 +199,10 @@ def _spec(setup: TrainSetup, result: TrainResult, parent: Model | None) -> Model
     )
 
 
-def _refuse_existing(config: TrainConfig) -> None:
-    if (config.out / "model.json").exists() and not config.overwrite:
+def _refuse_existing(config: TrainConfig, unfinished: Unfinished) -> None:
+    """Refuse to replace a model, unless it is told or its training has only its scores to do."""
+    there = (config.out / "model.json").exists()
+    if there and not config.overwrite and unfinished.found is None:
         raise ExistsError(
             f"'{config.out}' holds a model already. Give another --out, or --overwrite to "
             "replace it."
@@ -195,29 +216,3 @@ def _refuse_existing(config: TrainConfig) -> None:
             f"'{config.out}' cannot be made ({error.strerror}). Give an --out in a folder that "
             "you may write to."
         ) from error
-
-
-def _check_unfinished(config: TrainConfig) -> bool:
-    """Tell whether an unfinished training of the same settings is there; refuse another one."""
-    path = _unfinished(config)
-    if not path.is_file():
-        return False
-    if config.overwrite:
-        path.unlink()
-        return False
-    found, wanted = TrainingState.settings(path), _settings(config)
-    if differs := sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k)):
-        raise ExistsError(
-            f"'{config.out}' holds an unfinished training with other settings (different "
-            f"{', '.join(differs)}). Give another --out, or --overwrite to start anew."
-        )
-    return True
-
-
-def _unfinished(config: TrainConfig) -> Path:
-    return config.out / ".training.safetensors"
-
-
-def _settings(config: TrainConfig) -> dict[str, Any]:
-    """Give what decides a training."""
-    return config.model_dump(mode="json", exclude={"overwrite", "out"})

@@ -1,5 +1,6 @@
 """Setup: what is decided before the first training step, with the reasons in words."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,43 +9,58 @@ import torch
 
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.geometry import Spacing
 from napari_ziggurat.images.class_names import named_classes
 from napari_ziggurat.networks import Intensity, Model, ModelSpec, NetworkConfig, configure_network
 from napari_ziggurat.networks.device import bfloat16_pays
+from napari_ziggurat.progress import Run
 from napari_ziggurat.runs.config import TrainConfig
-from napari_ziggurat.runs.pairs import Opener, Pair, match_files, open_pairs, to_volumes
+from napari_ziggurat.runs.train_data import TrainData, read_training, read_validation
 from napari_ziggurat.training.augment import Symmetry
-from napari_ziggurat.training.fingerprint import fingerprint
-from napari_ziggurat.training.labels import find_code
+from napari_ziggurat.training.fingerprint import each_with, fingerprint
 from napari_ziggurat.training.loop import Recipe
 from napari_ziggurat.training.planner import Design, Machine, Wishes, design
 from napari_ziggurat.training.sampling import LabelIndex, Sampler
-from napari_ziggurat.training.volumes import (
-    LabelCode,
-    LabelledVolume,
-    hold_what_fits,
-    label_positions,
-)
+from napari_ziggurat.training.volumes import LabelledVolume
 
-__all__ = ["TrainSetup", "opener_of", "prepare"]
+__all__ = ["TrainSetup", "prepare"]
 
 # Part of the patches that is centred on a class drawn with equal chances; more where a class has
 # less than one percent of the labelled voxels and chance would hardly meet it.
 _BALANCED, _BALANCED_RARE, _RARE = 0.5, 0.75, 0.01
 
+Shapes = tuple[tuple[int, ...], int]
+"""Patch and batch."""
+
 
 @dataclass(frozen=True)
 class TrainSetup:
-    """Everything that was decided before the first step."""
+    """Everything that was decided before the first step.
+
+    Attributes
+    ----------
+    config : TrainConfig
+    data : TrainData
+    validation : sequence of LabelledVolume
+        Empty where there are no validation images.
+    sampler : Sampler
+    shape : Design
+    intensity : Intensity
+        As it is stored with the model.
+    network : NetworkConfig
+    images_digest : str
+        SHA-256 of the statistics of the training images.
+    reasons : tuple of str
+        Every decision in words.
+    """
 
     config: TrainConfig
-    code: LabelCode
-    volumes: Sequence[LabelledVolume]
+    data: TrainData
+    validation: Sequence[LabelledVolume]
     sampler: Sampler
     shape: Design
     intensity: Intensity
     network: NetworkConfig
+    images_digest: str
     reasons: tuple[str, ...]
 
     @property
@@ -55,17 +71,19 @@ class TrainSetup:
     @property
     def classes(self) -> tuple[LabelClass, ...]:
         """Classes with the names that the label images state."""
-        return named_classes(self.volumes[0].labels, self.code.values)
-
-    @property
-    def spacing(self) -> Spacing:
-        """Median spacing of the training images."""
-        return _common_spacing(self.volumes)
+        return named_classes(self.data.volumes[0].labels, self.data.code.values)
 
     @property
     def symmetry(self) -> Symmetry:
         """What augmentation may do."""
-        return Symmetry(self.shape.dims, _may_mirror(self.volumes), self.shape.in_plane)
+        shape = self.shape
+        square = shape.patch[-1] == shape.patch[-2]
+        return Symmetry(shape.dims, _may_mirror(self.data.volumes), shape.in_plane, square)
+
+    @property
+    def corrects_shares(self) -> bool:
+        """Whether the shares of the classes are estimated: strokes do not tell them."""
+        return self.config.sparse and self.config.class_shares == "estimated"
 
     @property
     def recipe(self) -> Recipe:
@@ -75,61 +93,82 @@ class TrainSetup:
         return Recipe(batch=self.shape.batch, flat=self.flat, seed=self.config.seed, **more)
 
 
-def prepare(config: TrainConfig, device: torch.device, parent: Model | None) -> TrainSetup:
+def prepare(
+    config: TrainConfig, device: torch.device, parent: Model | None, kept: Shapes | None
+) -> Run[TrainSetup]:
     """Open images and labels, look through them, and decide everything.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        What a person decided.
+    device : torch.device
+        Where the training runs.
+    parent : Model or None
+        The model that the training goes on from.
+    kept : (tuple of int, int) or None
+        Patch and batch of an unfinished training that goes on.
 
     Raises
     ------
     InputError
         The data cannot be learned from, or do not fit the parent model.
     """
-    pairs = open_pairs(match_files(config.image, config.truth), opener_of(config))
-    code = find_code(
-        [labels for _, labels in pairs],
-        dense=not config.sparse,
-        foreground=config.task == "foreground",
-    )
-    budget = config.memory_bytes or psutil.virtual_memory().available // 2
-    volumes = hold_what_fits(to_volumes(pairs, code, config.level), budget // 2)
-    found = [label_positions(volume) for volume in volumes]
-    index = LabelIndex.from_volumes(found)
-    intensity, each, why = fingerprint(volumes, index)
-    wishes = Wishes(config.dims, config.patch, config.batch, config.depth, config.features)
-    machine = Machine(device.type != "cpu", _device_memory(device, budget))
-    spacing = _common_spacing(volumes)
-    shape = design([v.shape for v in volumes], spacing, machine, wishes)
-    channels = len(volumes[0].image.channels)
-    network = configure_network(config.network, shape.topology(channels, len(code.values)))
+    memory = config.memory_bytes or psutil.virtual_memory().available
+    data = yield from read_training(config, memory // (2 if config.memory_bytes else 4))
     if parent is not None:
-        _refuse_other(parent.spec, code, channels, volumes)
-        network, intensity = parent.spec.network, parent.spec.intensity
-        each = each if intensity.scope == "image" else [intensity] * len(volumes)
-    reasons = (
-        *_data_words(pairs, volumes, code, spacing),
-        *shape.reasons,
-        why,
-        f"{device}, {'bfloat16' if bfloat16_pays(device) else 'float32'}",
+        _refuse_other(parent.spec, data)
+        _refuse_ignored(parent.spec, config)
+    validation = yield from read_validation(config, data)
+    shape = design(
+        [v.shape for v in data.volumes],
+        data.spacing,
+        _machine(device, memory - sum(v.bytes for v in data.volumes if v.held)),
+        _wishes(config, kept),
+        None if parent is None else parent.spec.network.topology,
     )
-    rare = min(index.shares.values()) < _RARE
-    sampler = Sampler(volumes, each, index, shape.patch, _BALANCED_RARE if rare else _BALANCED)
-    return TrainSetup(config, code, volumes, sampler, shape, intensity, network, reasons)
+    intensity, each, why = fingerprint(data.volumes, data.index)
+    digest = hashlib.sha256(repr((intensity, each)).encode()).hexdigest()
+    if parent is not None:
+        intensity, why = (
+            parent.spec.intensity,
+            "intensity: as in the model that training goes on from",
+        )
+        each = each_with(intensity, data.volumes)
+    network = _network(config, shape, data) if parent is None else parent.spec.network
+    sampler = Sampler(data.volumes, each, data.index, shape.patch, _balanced(data.index))
+    words = f"{device}, {'bfloat16' if bfloat16_pays(device) else 'float32'}"
+    reasons = (*data.notes, *shape.reasons, why, words)
+    return TrainSetup(config, data, validation, sampler, shape, intensity, network, digest, reasons)
 
 
-def opener_of(config: TrainConfig) -> Opener:
-    """Give what a person said where the files are silent."""
-    return Opener(config.axes, config.spacing, config.unit, config.nan_as)
+def _machine(device: torch.device, memory: int) -> Machine:
+    if device.type == "cuda":
+        memory = int(torch.cuda.mem_get_info(device)[0])
+    return Machine(device.type != "cpu", memory)
 
 
-def _refuse_other(
-    spec: ModelSpec, code: LabelCode, channels: int, volumes: Sequence[LabelledVolume]
-) -> None:
+def _wishes(config: TrainConfig, kept: Shapes | None) -> Wishes:
+    patch, batch = kept or (config.patch, config.batch)
+    return Wishes(config.dims, patch, batch, config.depth, config.features)
+
+
+def _network(config: TrainConfig, shape: Design, data: TrainData) -> NetworkConfig:
+    channels = len(data.volumes[0].image.channels)
+    return configure_network(config.network, shape.topology(channels, len(data.code.values)))
+
+
+def _balanced(index: LabelIndex) -> float:
+    return _BALANCED_RARE if min(index.shares.values()) < _RARE else _BALANCED
+
+
+def _refuse_other(spec: ModelSpec, data: TrainData) -> None:
     """Refuse to go on from a model that was made for other data."""
-    theirs = tuple(c.value for c in spec.classes)
-    axes = volumes[0].image.axes.spatial
+    image = data.volumes[0].image
     for what, old, new in (
-        ("classes", theirs, code.values),
-        ("channels", len(spec.channels), channels),
-        ("axes", spec.axes, axes),
+        ("classes", tuple(c.value for c in spec.classes), data.code.values),
+        ("channels", len(spec.channels), len(image.channels)),
+        ("axes", spec.axes, image.axes.spatial),
     ):
         if old != new:
             raise InputError(
@@ -138,38 +177,23 @@ def _refuse_other(
             )
 
 
+def _refuse_ignored(spec: ModelSpec, config: TrainConfig) -> None:
+    """Refuse settings that ask for another network than the one that training goes on from."""
+    topology = spec.network.topology
+    name = config.network if "network" in config.model_fields_set else None
+    for option, asked, there in (
+        ("--network", name, spec.network.name),
+        ("--dims", config.dims, topology.dims),
+        ("--depth", config.depth, len(topology.features)),
+        ("--features", config.features, topology.features[0]),
+    ):
+        if asked not in (None, there):
+            raise InputError(
+                f"--from goes on with the network of the model, which has {option} {there}; "
+                f"{option} {asked} needs a fresh one. Leave out {option} or --from."
+            )
+
+
 def _may_mirror(volumes: Sequence[LabelledVolume]) -> bool:
     """Anatomy with a stated orientation must not be mirrored: left is not right."""
     return all(volume.image.affine is None for volume in volumes)
-
-
-def _common_spacing(volumes: Sequence[LabelledVolume]) -> Spacing:
-    """Median spacing of the training images."""
-    all_of_them = [v.image.levels[v.level].spacing for v in volumes]
-    middle = len(volumes) // 2
-    values = tuple(sorted(axis)[middle] for axis in zip(*(s.values for s in all_of_them),
-                                                        strict=True))  # fmt: skip
-    return Spacing(values, all_of_them[0].unit)
-
-
-def _device_memory(device: torch.device, budget: int) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return budget
-
-
-def _data_words(
-    pairs: Sequence[Pair], volumes: Sequence[LabelledVolume], code: LabelCode, spacing: Spacing
-) -> tuple[str, ...]:
-    stated = (
-        f"spacing {spacing}"
-        if spacing.unit
-        else "spacing not stated: voxels are taken as cubes (say --spacing and --unit)"
-        if len(spacing.values) == 3
-        else "spacing not stated"
-    )
-    kind = "every voxel" if code.dense else "strokes"
-    return (
-        f"{len(pairs)} image(s), {len(volumes)} volume(s) at level {volumes[0].level}, {stated}",
-        f"classes {', '.join(map(str, code.values))} (0 is background), from {kind}",
-    )

@@ -36,11 +36,14 @@ class Symmetry:
         Mirrored and turned structures look alike. Not so in anatomy, where left is not right.
     in_plane : bool
         Rotate and zoom in y and x only, because z is much coarser.
+    square : bool
+        Patches are as high as wide, so that a quarter turn keeps their shape.
     """
 
     dims: int
     mirror: bool
     in_plane: bool
+    square: bool = True
 
 
 class Augmentation:
@@ -78,6 +81,7 @@ def _spatial(symmetry: Symmetry) -> list[Transform]:
     steps: list[Transform] = [_affine(symmetry)]
     if symmetry.mirror:
         steps += [RandFlipd(_KEYS, prob=0.5, spatial_axis=axis) for axis in axes]
+    if symmetry.mirror and symmetry.square:
         steps.append(RandRotate90d(_KEYS, prob=0.5, max_k=3, spatial_axes=plane))
     return steps
 

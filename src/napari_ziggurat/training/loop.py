@@ -17,6 +17,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from napari_ziggurat.networks.device import bfloat16_pays, channels_last, lay_out
+from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.norms import reestimate_statistics
 from napari_ziggurat.training.augment import Augmentation
 from napari_ziggurat.training.losses import class_weights, deep_supervision_loss
@@ -51,11 +52,21 @@ class Budget:
     seconds: float | None = None
     forwards: float = 0
 
-    def used(self, step: int, elapsed: float) -> float:
-        """Part of the budget that is used, 0 to 1."""
+    def used(self, step: int, elapsed: float, pace: float) -> float:
+        """Part of the budget that is used, 0 to 1.
+
+        Parameters
+        ----------
+        step : int
+            Steps done.
+        elapsed : float
+            Seconds that they took.
+        pace : float
+            Seconds that a step typically takes; 0 where that is not known yet.
+        """
         if self.steps is not None:
             return min(1.0, step / self.steps)
-        closing = self.forwards * _FORWARD * elapsed / max(1, step)
+        closing = self.forwards * _FORWARD * pace
         return min(1.0, elapsed / max(1e-9, (self.seconds or 0) - closing))
 
 
@@ -92,6 +103,7 @@ class Step:
     number : int
         Counted from the beginning of the training, also after it went on.
     loss : float
+        Mean over the last steps.
     used : float
         Part of the budget that is used.
     elapsed : float
@@ -110,7 +122,7 @@ class Trainee:
 
     Attributes
     ----------
-    network : Module
+    network : SegmentationNetwork
         Changed in place.
     sampler, augmentation : Sampler, Augmentation
         Where patches come from.
@@ -118,7 +130,7 @@ class Trainee:
     device : torch.device
     """
 
-    network: nn.Module
+    network: SegmentationNetwork
     sampler: Sampler
     augmentation: Augmentation
     recipe: Recipe
@@ -136,37 +148,77 @@ class Safe:
 def fit(trainee: Trainee, budget: Budget, safe: Safe | None = None) -> Iterator[Step]:
     """Train a network in place; what it holds at the end are the averaged parameters.
 
-    With a `Safe`, the training is saved every minute and when it is interrupted, and goes on from
-    there the next time.
+    With a `Safe`, the training is saved every minute, after its last step and when it is
+    interrupted. It goes on from there the next time, and gives the last of the saved steps first.
     """
     state = _begin(trainee)
     if safe is not None and safe.path.is_file():
         state.load(safe.path)
-    started = saved = time.monotonic()
-    before, threads = state.elapsed, torch.get_num_threads()
+        yield _told(state, budget)
+    try:
+        yield from _train(trainee, state, budget, safe)
+    finally:  # also at Ctrl-C and closing: nothing of the training may be lost
+        if safe is not None and state.number:
+            state.save(safe.path, safe.settings)
+    _keep(trainee.network, state.kept)
+    _reestimate(trainee)
+
+
+def _train(
+    trainee: Trainee, state: TrainingState, budget: Budget, safe: Safe | None
+) -> Iterator[Step]:
+    """Make steps until the budget is used."""
+    threads, clock = torch.get_num_threads(), _Clock(state)
     make = partial(make_batch, trainee.sampler, trainee.augmentation, trainee.recipe)
     batches = _Prefetch(make, state.number)
     try:
-        while (used := budget.used(state.number, state.elapsed)) < 1:
-            _set_rate(state.optimiser, trainee.recipe.learning_rate, state.number, used)
-            loss = _step(trainee, batches.next(), state.optimiser, used)
+        while (step := _told(state, budget)).used < 1:
+            _set_rate(state.optimiser, trainee.recipe.learning_rate, state.number, step.used)
+            state.losses.append(_step(trainee, batches.next(), state.optimiser, step.used))
             state.kept.update_parameters(trainee.network)
-            state.number += 1
-            state.elapsed = before + time.monotonic() - started
-            used = budget.used(state.number, state.elapsed)
-            yield Step(state.number, loss, used, state.elapsed)
-            if safe is not None and time.monotonic() - saved > _SAVE_EVERY:
+            clock.tick()
+            yield _told(state, budget)
+            if safe is not None and clock.save_is_due():
                 state.save(safe.path, safe.settings)
-                saved = time.monotonic()
-    except BaseException:  # Ctrl-C and closing too: nothing of the training may be lost
-        if safe is not None and state.number:
-            state.save(safe.path, safe.settings)
-        raise
     finally:
         batches.stop()
         torch.set_num_threads(threads)  # the thread that makes batches lowered it
-    _keep(trainee.network, state.kept)
-    _reestimate(trainee)
+
+
+def _told(state: TrainingState, budget: Budget) -> Step:
+    """Tell where a training stands."""
+    used = budget.used(state.number, state.elapsed, state.pace)
+    return Step(state.number, state.loss, used, state.elapsed)
+
+
+class _Clock:
+    """Counts steps and their seconds in a state.
+
+    The first step since the start says nothing of the pace: it also makes what the others use.
+    """
+
+    def __init__(self, state: TrainingState) -> None:
+        self._state = state
+        self._began = self._saved = time.monotonic()
+        self._before = state.elapsed
+        self._first = True
+
+    def tick(self) -> None:
+        """Count a step that has just ended."""
+        state = self._state
+        elapsed = self._before + time.monotonic() - self._began
+        if not self._first:
+            state.paces.append(elapsed - state.elapsed)
+        self._first = False
+        state.number += 1
+        state.elapsed = elapsed
+
+    def save_is_due(self) -> bool:
+        """Tell whether the last time that this was true is a minute ago."""
+        now = time.monotonic()
+        due = now - self._saved > _SAVE_EVERY
+        self._saved = now if due else self._saved
+        return due
 
 
 def make_batch(
@@ -203,7 +255,12 @@ def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used
     with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_pays(device)):
         logits = network(channels_last(image))
     weights = class_weights(trainee.sampler.shares, used)
-    loss = deep_supervision_loss(logits, target, torch.tensor(weights, device=device))
+    loss = deep_supervision_loss(
+        logits,
+        target,
+        torch.tensor(weights, device=device),
+        background=trainee.sampler.volumes[0].code.has_background,
+    )
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), trainee.recipe.clip)

@@ -36,7 +36,11 @@ def class_weights(shares: Sequence[float], used: float) -> list[float]:
 
 
 def deep_supervision_loss(
-    logits: Sequence[torch.Tensor], target: torch.Tensor, weights: torch.Tensor | None = None
+    logits: Sequence[torch.Tensor],
+    target: torch.Tensor,
+    weights: torch.Tensor | None = None,
+    *,
+    background: bool = True,
 ) -> torch.Tensor:
     """Sum the partial loss over depths, weighted 1, 1/2, 1/4, ... divided by their sum.
 
@@ -48,39 +52,46 @@ def deep_supervision_loss(
         0 ignored, k for channel k - 1.
     weights : (C,) tensor, optional
         Class weights of the cross-entropy.
+    background : bool
+        Channel 0 is the background.
     """
     depths = [2.0**-k for k in range(len(logits))]
     losses = [
-        depth * partial_loss(each, target, weights)
+        depth * partial_loss(each, target, weights, background=background)
         for depth, each in zip(depths, logits, strict=True)
     ]
     return torch.stack(losses).sum() / sum(depths)
 
 
 def partial_loss(
-    logits: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None = None
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    weights: torch.Tensor | None = None,
+    *,
+    background: bool = True,
 ) -> torch.Tensor:
     """Cross-entropy plus Dice, both over the labelled voxels alone.
 
     Dice counts only foreground classes that occur among them: an absent class would give a loss of
-    1 and no useful gradient. Where nothing is labelled, loss and gradient are 0.
+    1 and no useful gradient. Without a background, channel 0 is a class like the others. Where
+    nothing is labelled, loss and gradient are 0.
     """
     logits = logits.float()
     labelled = target > 0
     if not labelled.any():
         return logits.sum() * 0.0
     entropy = functional.cross_entropy(logits, target.long() - 1, weights, ignore_index=-1)
-    return entropy + _partial_dice(logits, target, labelled)
+    return entropy + _partial_dice(logits, target, labelled, background)
 
 
 def _partial_dice(
-    logits: torch.Tensor, target: torch.Tensor, labelled: torch.Tensor
+    logits: torch.Tensor, target: torch.Tensor, labelled: torch.Tensor, background: bool
 ) -> torch.Tensor:
     mask = labelled[:, None].float()
     classes = logits.shape[1]
     truth = one_hot((target.long() - 1).clamp_min(0)[:, None], classes) * mask
     per_class = _DICE(logits.softmax(dim=1) * mask, truth).flatten()
     present = truth.flatten(2).sum(dim=(0, 2)) > 0
-    if classes > 1:
+    if background and classes > 1:
         present[0] = False  # the background is what is left over
     return per_class[present].mean() if present.any() else logits.sum() * 0.0

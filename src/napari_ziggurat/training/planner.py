@@ -4,8 +4,9 @@ The rules follow nnU-Net (Isensee 2021, doi:10.1038/s41592-020-01008-z).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Spacing
@@ -17,6 +18,7 @@ _SLICEWISE_RATIO = 6.0
 _MAX_FEATURES = {2: 512, 3: 320}
 _SMALLEST = 4  # voxels per axis on the coarsest level
 _MAX_DEPTH = 5
+_BYTES_PER_VALUE = 120  # of a level's features in training: activations, gradients, work space
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Machine:
     gpu : bool
         There is a GPU; larger patches and wider networks pay.
     memory : int
-        Bytes for activations.
+        Bytes that a training step may take.
     """
 
     gpu: bool
@@ -87,10 +89,50 @@ class Design:
         )
 
 
+@dataclass(frozen=True)
+class _Pyramid:
+    """A patch and the levels below it, in the axes of the network."""
+
+    patch: tuple[int, ...]
+    features: tuple[int, ...]
+    strides: tuple[tuple[int, ...], ...]
+    kernels: tuple[tuple[int, ...], ...]
+
+    @property
+    def total(self) -> tuple[int, ...]:
+        """Total stride per axis."""
+        return _total(self.strides)
+
+    def bytes(self, batch: int) -> int:
+        """Memory that a training step takes on the CPU, about."""
+        voxels, values = math.prod(self.patch), 0.0
+        for features, stride in zip(self.features, self.strides, strict=True):
+            voxels //= math.prod(stride)
+            values += voxels * features
+        return round(batch * values * _BYTES_PER_VALUE)
+
+
 def design(
-    shapes: Sequence[tuple[int, ...]], spacing: Spacing, machine: Machine, wishes: Wishes
+    shapes: Sequence[tuple[int, ...]],
+    spacing: Spacing,
+    machine: Machine,
+    wishes: Wishes,
+    given: Topology | None = None,
 ) -> Design:
     """Decide the shapes for images of these shapes and spacing.
+
+    Parameters
+    ----------
+    shapes : sequence of tuple of int
+        Shape of each volume, ((Z), Y, X).
+    spacing : Spacing
+        What is typical of them.
+    machine : Machine
+        Where the training runs.
+    wishes : Wishes
+        What is not for the planner to decide.
+    given : Topology, optional
+        The levels of a network that there is already.
 
     Raises
     ------
@@ -98,34 +140,56 @@ def design(
         A wish cannot be met.
     """
     typical = tuple(sorted(axis)[len(axis) // 2] for axis in zip(*shapes, strict=True))
-    dims, why_dims = _choose_dims(typical, spacing, wishes.dims)
-    seen = slice(len(typical) - dims, None)  # the axes the network sees
-    ratio = spacing.ratio[seen]
-    patch = wishes.patch or _choose_patch(typical, spacing.ratio, dims, machine)
-    if len(patch) != len(typical):
-        raise InputError(f"A patch needs one length per spatial axis, {len(typical)}; got {patch}.")
-    strides, kernels = _pyramid(patch[seen], ratio, wishes.depth)
-    total = tuple(math.prod(axis) for axis in zip(*strides, strict=True))
-    patch = (*patch[: len(typical) - dims], *_round_up(patch[seen], total))
-    first = wishes.features or (32 if machine.gpu else 16)
-    features = tuple(min(first * 2**i, _MAX_FEATURES[dims]) for i in range(len(strides)))
-    batch = wishes.batch or _choose_batch(math.prod(patch), dims, machine)
-    window, rim = _choose_window(patch[seen], total, dims, machine)
-    missing = len(typical) - dims
-    in_plane = dims == 3 and max(ratio) > 2
+    dims, why_dims = _choose_dims(typical, spacing, given.dims if given else wishes.dims)
+    missing = len(typical) - dims  # axes that the network does not see
+    wanted = wishes.patch or _choose_patch(typical, spacing.ratio, dims, machine)
+    _check_patch(wanted, len(typical), missing)
+    ratio = spacing.ratio[missing:]
+    build = partial(_pyramid, ratio=ratio, machine=machine, wishes=wishes, given=given)
+    levels = build(wanted[missing:])
+    batch = wishes.batch or _choose_batch(math.prod(levels.patch), dims, machine)
+    levels, batch, why_small = _shrink(levels, batch, machine, wishes, build)
+    patch = (1,) * missing + levels.patch
+    window, rim = _choose_window(levels.patch, levels.total, dims, machine)
     reasons = (
         why_dims,
-        f"patch {_by(patch)}, batch {batch}: what {'a GPU' if machine.gpu else 'the CPU'} does "
-        f"quickly, in the proportions of the image {_by(typical)}",
-        f"{len(strides)} levels down to 1/{_by(total)}; an axis is halved once its spacing is "
-        "within a factor of 2 of the finest",
-        f"{first} features at the finest level",
+        _patch_words(patch, batch, typical, wishes, machine),
+        *why_small,
+        f"{len(levels.strides)} levels down to 1/{_by(levels.total)}"
+        + (
+            ", as in the model that training goes on from"
+            if given
+            else "; an axis is halved once its spacing is within a factor of 2 of the finest"
+        ),
+        f"{levels.features[0]} features at the finest level",
         f"inference windows {_by(window)} with a rim of {_by(rim)} around each cell",
     )
     return Design(
-        dims, patch, batch, features, strides, kernels,
-        (1,) * missing + window, (0,) * missing + rim, in_plane, reasons,
+        dims, patch, batch, levels.features, levels.strides, levels.kernels,
+        (1,) * missing + window, (0,) * missing + rim, dims == 3 and max(ratio) > 2, reasons,
     )  # fmt: skip
+
+
+def _check_patch(patch: tuple[int, ...], axes: int, unseen: int) -> None:
+    if len(patch) != axes:
+        raise InputError(f"A patch needs one length per spatial axis, {axes}; got {patch}.")
+    if math.prod(patch[:unseen]) != 1:
+        raise InputError(
+            f"A 2D network sees one section at a time, so its patch is 1 section thick; got "
+            f"{_by(patch)}. Say --patch {','.join(map(str, (1, *patch[unseen:])))}, or --dims 3."
+        )
+
+
+def _patch_words(
+    patch: tuple[int, ...], batch: int, image: tuple[int, ...], wishes: Wishes, machine: Machine
+) -> str:
+    chosen = f"patch {_by(patch)}, batch {batch}"
+    if wishes.patch is None:
+        where = "a GPU" if machine.gpu else "the CPU"
+        return f"{chosen}: what {where} does quickly, in the proportions of the image {_by(image)}"
+    if wishes.patch == patch:
+        return f"{chosen}: the patch as given"
+    return f"{chosen}: the patch as given, {_by(wishes.patch)}, rounded up so that it can be halved"
 
 
 def _choose_dims(shape: tuple[int, ...], spacing: Spacing, wish: int | None) -> tuple[int, str]:
@@ -165,6 +229,25 @@ def _choose_patch(
 
 
 def _pyramid(
+    patch: tuple[int, ...],
+    *,
+    ratio: tuple[float, ...],
+    machine: Machine,
+    wishes: Wishes,
+    given: Topology | None,
+) -> _Pyramid:
+    """Levels for a patch, which is rounded up so that they can be made."""
+    if given:
+        features, strides, kernels = given.features, given.strides, given.kernels
+    else:
+        strides, kernels = _levels(patch, ratio, wishes.depth)
+        first = wishes.features or (32 if machine.gpu else 16)
+        most = _MAX_FEATURES[len(patch)]
+        features = tuple(min(first * 2**i, most) for i in range(len(strides)))
+    return _Pyramid(_round_up(patch, _total(strides)), features, strides, kernels)
+
+
+def _levels(
     patch: tuple[int, ...], ratio: tuple[float, ...], depth: int | None
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
     """Strides and kernels per level."""
@@ -181,7 +264,49 @@ def _pyramid(
         spacing = [v * s for v, s in zip(spacing, step, strict=True)]
         strides.append(step)
         kernels.append(_kernel(spacing))
+    if depth is not None and len(strides) < depth:
+        raise InputError(
+            f"A patch of {_by(patch)} can be halved to {len(strides)} levels (the coarsest keeps "
+            f"{_SMALLEST} voxels per axis); --depth {depth} asks for more. Give a larger --patch, "
+            f"or --depth {len(strides)}."
+        )
     return tuple(strides), tuple(kernels)
+
+
+def _shrink(
+    levels: _Pyramid,
+    batch: int,
+    machine: Machine,
+    wishes: Wishes,
+    build: Callable[[tuple[int, ...]], _Pyramid],
+) -> tuple[_Pyramid, int, tuple[str, ...]]:
+    """Take a smaller batch, then a smaller patch, where the memory of the CPU is too small."""
+    if machine.gpu or levels.bytes(batch) <= machine.memory:
+        return levels, batch, ()
+    if wishes.batch is None:
+        batch = max(1, machine.memory // levels.bytes(1))
+    while levels.bytes(batch) > machine.memory and not (wishes.patch or wishes.depth):
+        smaller = build(_halved(levels.patch))
+        if smaller.bytes(batch) >= levels.bytes(batch):
+            break
+        levels = smaller
+    need, there = (f"{n / 1e9:.2g} GB" for n in (levels.bytes(batch), machine.memory))
+    if levels.bytes(batch) > machine.memory:
+        return levels, batch, (
+            f"training takes about {need} of memory, more than the {there} there is; a smaller "
+            "--batch, --patch or --features takes less",
+        )  # fmt: skip
+    return levels, batch, (f"training takes about {need} of the {there} of memory there is",)
+
+
+def _halved(patch: tuple[int, ...]) -> tuple[int, ...]:
+    """Halve the longest axis, unless it is short."""
+    longest = patch.index(max(patch))
+    return tuple(n // 2 if i == longest and n > 16 else n for i, n in enumerate(patch))
+
+
+def _total(strides: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(math.prod(axis) for axis in zip(*strides, strict=True))
 
 
 def _kernel(spacing: list[float]) -> tuple[int, ...]:

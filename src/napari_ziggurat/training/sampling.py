@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.networks.intensity import Intensity
-from napari_ziggurat.training.volumes import LabelledVolume
+from napari_ziggurat.training.volumes import FoundLabels, LabelledVolume
 
 __all__ = ["LabelIndex", "Sampler"]
 
@@ -29,22 +29,20 @@ class LabelIndex:
     shares: dict[int, float]
 
     @classmethod
-    def from_volumes(
-        cls, found: Sequence[tuple[dict[int, NDArray[np.int64]], dict[int, int]]]
-    ) -> "LabelIndex":
+    def from_volumes(cls, found: Sequence[FoundLabels]) -> "LabelIndex":
         """Join what `label_positions` found in each volume."""
-        values = sorted({value for positions, _ in found for value in positions})
+        values = sorted({value for each in found for value in each.positions})
         joined = {
             value: np.concatenate(
                 [
-                    np.insert(positions[value], 0, number, axis=1)
-                    for number, (positions, _) in enumerate(found)
-                    if value in positions
+                    np.insert(each.positions[value], 0, number, axis=1)
+                    for number, each in enumerate(found)
+                    if value in each.positions
                 ]
             )
             for value in values
         }
-        counts = {v: sum(c.get(v, 0) for _, c in found) for v in values}
+        counts = {v: sum(each.counts.get(v, 0) for each in found) for v in values}
         total = sum(counts.values())
         return cls(joined, {v: n / total for v, n in counts.items()})
 
@@ -64,6 +62,8 @@ class Sampler:
     balanced : float
         Part of the patches that is centred on a class drawn with equal chances. The rest lies
         anywhere where labels are dense, and around any labelled voxel where they are sparse.
+    everywhere : bool
+        All patches lie anywhere, labelled or not, as those of inference do.
     """
 
     volumes: Sequence[LabelledVolume]
@@ -71,6 +71,7 @@ class Sampler:
     index: LabelIndex
     patch: tuple[int, ...]
     balanced: float = 0.5
+    everywhere: bool = False
 
     @property
     def shares(self) -> list[float]:
@@ -93,6 +94,8 @@ class Sampler:
         )
 
     def _place(self, rng: np.random.Generator) -> tuple[int, tuple[int, ...]]:
+        if self.everywhere:
+            return self._anywhere(rng)
         if rng.random() < self.balanced:
             value = rng.choice(sorted(self.index.positions))
             return self._around(value, rng)

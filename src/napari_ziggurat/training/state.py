@@ -1,8 +1,11 @@
 """State: an unfinished training on disk, so that the same command goes on where it stopped."""
 
 import json
+import math
+import statistics
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,9 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 __all__ = ["TrainingState"]
+
+_LOSSES = 50  # the mean loss is over so many steps
+_PACED, _LEAST_PACED = 25, 3  # steps that tell the pace
 
 
 @dataclass
@@ -27,6 +33,8 @@ class TrainingState:
         Steps done.
     elapsed : float
         Seconds of training done.
+    losses, paces : deque of float
+        Losses and seconds of the last steps.
     """
 
     network: nn.Module
@@ -34,10 +42,28 @@ class TrainingState:
     optimiser: torch.optim.Optimizer
     number: int = 0
     elapsed: float = 0.0
+    losses: deque[float] = field(default_factory=lambda: deque(maxlen=_LOSSES))
+    paces: deque[float] = field(default_factory=lambda: deque(maxlen=_PACED))
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of the last steps; NaN before the first."""
+        return sum(self.losses) / len(self.losses) if self.losses else math.nan
+
+    @property
+    def pace(self) -> float:
+        """Typical seconds of a step; 0 while too few steps are done to tell."""
+        return statistics.median(self.paces) if len(self.paces) >= _LEAST_PACED else 0.0
 
     def save(self, path: Path, settings: Mapping[str, Any]) -> None:
         """Write everything to one file that appears when it is whole."""
-        facts = {"number": self.number, "elapsed": self.elapsed, "settings": dict(settings)}
+        facts = {
+            "number": self.number,
+            "elapsed": self.elapsed,
+            "losses": list(self.losses),
+            "paces": list(self.paces),
+            "settings": dict(settings),
+        }
         part = path.with_suffix(".part")
         tensors = {name: value.detach().cpu().contiguous() for name, value in self._tensors()}
         save_file(tensors, part, {"facts": json.dumps(facts)})
@@ -52,6 +78,8 @@ class TrainingState:
                 for name, value in self._tensors():
                     value.copy_(file.get_tensor(name))
         self.number, self.elapsed = facts["number"], facts["elapsed"]
+        self.losses.extend(facts["losses"])
+        self.paces.extend(facts["paces"])
 
     @staticmethod
     def settings(path: Path) -> dict[str, Any]:

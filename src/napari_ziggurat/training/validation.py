@@ -1,6 +1,6 @@
 """Validation: Dice on fixed patches that were not trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -44,13 +44,25 @@ def validate(
     return _dice(counts, values)
 
 
-def _patches(volumes: Sequence[LabelledVolume], patch: tuple[int, ...]) -> list[tuple[int, Box]]:
-    found = [
-        (number, block.write_box)
-        for number, volume in enumerate(volumes)
-        for block in BlockGrid(Box.whole(volume.shape), patch)
-    ]
-    return found[:: -(-len(found) // MOST_PATCHES)]
+def _patches(
+    volumes: Sequence[LabelledVolume], patch: tuple[int, ...]
+) -> Iterator[tuple[int, Box]]:
+    """Every k-th patch of all volumes, so that there are few enough."""
+    grids = [BlockGrid(Box.whole(volume.shape), patch) for volume in volumes]
+    step = -(-sum(map(len, grids)) // MOST_PATCHES)
+    first = 0
+    for number, grid in enumerate(grids):
+        for place in range(first, len(grid), step):
+            yield number, _patch(grid, place)
+        first = (first - len(grid)) % step
+
+
+def _patch(grid: BlockGrid, place: int) -> Box:
+    """Box of a block by its place in the order of the grid."""
+    index = np.unravel_index(place, grid.counts)
+    start = tuple(int(i) * n for i, n in zip(index, grid.block_shape, strict=True))
+    stop = tuple(a + n for a, n in zip(start, grid.block_shape, strict=True))
+    return Box(start, stop).intersect(grid.region)
 
 
 def _confusion(

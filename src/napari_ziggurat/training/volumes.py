@@ -1,6 +1,7 @@
 """Labelled volumes: an image with the labels that belong to it, read patch by patch."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +12,16 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image
 from napari_ziggurat.images.annotation import encode_target
+from napari_ziggurat.progress import Progress, Run
 
-__all__ = ["LabelCode", "LabelledVolume", "hold_what_fits", "label_positions", "match_level"]
+__all__ = [
+    "FoundLabels",
+    "LabelCode",
+    "LabelledVolume",
+    "hold_what_fits",
+    "label_positions",
+    "match_level",
+]
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,11 @@ class LabelCode:
     values: tuple[int, ...]
     dense: bool
     foreground: bool
+
+    @property
+    def has_background(self) -> bool:
+        """Tell whether channel 0 of the network is the background, not a class that was painted."""
+        return self.values[0] == 0
 
     def encode(self, labels: NDArray[Any]) -> NDArray[np.uint8]:
         """Map labels to the target: 0 ignored, k for channel k - 1."""
@@ -63,23 +77,25 @@ class LabelledVolume:
 
     def read(self, box: Box) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         """Image (C, (Z), Y, X) and target ((Z), Y, X) of a box."""
+        return self.read_image(box), self.read_target(box)
+
+    def read_image(self, box: Box) -> NDArray[Any]:
+        """Image (C, (Z), Y, X) of a box."""
         if self.held is not None:
-            image, target = self.held
-            return image[(slice(None), *box.slices)], target[box.slices]
-        return self._read_image(box), self.read_target(box)
+            return self.held[0][(slice(None), *box.slices)]
+        return self.image.read(self.level, box, self.time)
 
     def read_target(self, box: Box) -> NDArray[np.uint8]:
         """Target ((Z), Y, X) of a box."""
+        if self.held is not None:
+            return self.held[1][box.slices]
         time = min(self.time, self.labels.times - 1)
         return self.code.encode(self.labels.read(self.label_level, box, time)[0])
 
     def hold(self) -> "LabelledVolume":
         """Keep image and target in memory."""
         box = Box.whole(self.shape)
-        return replace(self, held=(self._read_image(box), self.read_target(box)))
-
-    def _read_image(self, box: Box) -> NDArray[Any]:
-        return self.image.read(self.level, box, self.time)
+        return replace(self, held=(self.read_image(box), self.read_target(box)))
 
 
 def match_level(image: Image, labels: Image, level: int | None) -> tuple[int, int]:
@@ -113,33 +129,83 @@ def match_level(image: Image, labels: Image, level: int | None) -> tuple[int, in
     )
 
 
-def label_positions(
-    volume: LabelledVolume, most: int = 20_000
-) -> tuple[dict[int, NDArray[np.int64]], dict[int, int]]:
-    """Where each target value occurs, and how often, in one pass over the labels.
+@dataclass(frozen=True)
+class FoundLabels:
+    """What one pass over the labels of a volume found.
 
-    Returns
-    -------
-    positions : dict of int to (n, dims) array
-        Up to ``most`` positions for each target value but 0, evenly drawn.
-    counts : dict of int to int
+    Attributes
+    ----------
+    positions : mapping of int to (n, dims) array
+        Positions of each target value but 0, evenly drawn from all there are.
+    counts : mapping of int to int
         Voxels of each target value, 0 included.
+    digest : str
+        SHA-256 of the targets.
+    """
+
+    positions: Mapping[int, NDArray[np.int64]]
+    counts: Mapping[int, int]
+    digest: str
+
+
+def label_positions(volume: LabelledVolume, most: int = 20_000) -> Run[FoundLabels]:
+    """Find where each target value occurs, and how often, in one pass over the labels.
+
+    Parameters
+    ----------
+    volume : LabelledVolume
+        Its labels are read box by box.
+    most : int
+        Positions that are kept of each target value.
     """
     rng = np.random.default_rng(0)
-    kept: dict[int, list[NDArray[np.int64]]] = {}
-    counts: dict[int, int] = {}
-    for box in volume.labels.boxes(volume.label_level):
-        target = volume.read(box)[1] if volume.held else volume.read_target(box)
-        for value, n in zip(*np.unique(target, return_counts=True), strict=True):
-            counts[int(value)] = counts.get(int(value), 0) + int(n)
-            if value:
-                found = np.argwhere(target == value)
-                kept.setdefault(int(value), []).append(_thin(found, most, rng) + box.start)
-    return {value: _thin(np.concatenate(parts), most, rng) for value, parts in kept.items()}, counts
+    kept: dict[int, _Reservoir] = {}
+    counts = np.zeros(256, np.int64)
+    digest = hashlib.sha256(str(volume.shape).encode())
+    for done, box in enumerate(volume.labels.boxes(volume.label_level)):
+        yield Progress("labels", done)
+        target = volume.read_target(box)
+        digest.update(target.tobytes())
+        here = np.bincount(target.ravel(), minlength=256)
+        counts += here
+        for value in np.flatnonzero(here[1:]) + 1:
+            kept.setdefault(int(value), _Reservoir(most, rng)).add(target == value, box.start)
+    return FoundLabels(
+        {value: kept[value].rows for value in sorted(kept)},
+        {value: int(counts[value]) for value in np.flatnonzero(counts).tolist()},
+        digest.hexdigest(),
+    )
 
 
-def _thin(rows: NDArray[np.int64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    return rows if len(rows) <= most else rows[rng.choice(len(rows), most, replace=False)]
+class _Reservoir:
+    """Some of many positions, each with the same chance, however many come box by box.
+
+    Every position draws a number; those with the smallest numbers stay (Efraimidis and Spirakis
+    2006, doi:10.1016/j.ipl.2005.11.003).
+    """
+
+    def __init__(self, most: int, rng: np.random.Generator) -> None:
+        self._most = most
+        self._rng = rng
+        self._drawn: NDArray[np.float64] = np.empty(0)
+        self.rows: NDArray[np.int64] = np.empty((0, 0), np.int64)
+
+    def add(self, mask: NDArray[np.bool_], start: Sequence[int]) -> None:
+        """Add the marked voxels of a box that begins at ``start``."""
+        found = np.flatnonzero(mask)
+        drawn = self._rng.random(len(found))
+        low = self._smallest(drawn)
+        rows = np.stack(np.unravel_index(found[low], mask.shape), axis=1) + start
+        self._drawn = np.concatenate([self._drawn, drawn[low]])
+        self.rows = np.concatenate([self.rows, rows]) if self.rows.size else rows
+        best = self._smallest(self._drawn)
+        self._drawn, self.rows = self._drawn[best], self.rows[best]
+
+    def _smallest(self, drawn: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Places of the smallest numbers, in order of the places."""
+        if len(drawn) <= self._most:
+            return np.arange(len(drawn))
+        return np.sort(np.argpartition(drawn, self._most)[: self._most])
 
 
 def hold_what_fits(volumes: Sequence[LabelledVolume], budget: int) -> list[LabelledVolume]:

@@ -1,4 +1,4 @@
-"""Label stores: which label images an OME-Zarr holds, and which classes they state."""
+"""Stores: what an OME-Zarr lies in, which label images it holds, which classes they state."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,20 @@ from napari_ziggurat.errors import ZigguratError
 if TYPE_CHECKING:
     from napari_ziggurat.images import Image
 
-__all__ = ["is_label_store", "label_stores", "stated_classes"]
+__all__ = ["is_label_store", "is_store", "label_stores", "outermost_store", "stated_classes"]
+
+_MARKS = ("zarr.json", ".zgroup", ".zarray")
+
+
+def is_store(path: Path) -> bool:
+    """Tell whether a folder holds zarr, such as labels inside an image, which have no suffix."""
+    return any((path / mark).is_file() for mark in _MARKS)
+
+
+def outermost_store(path: Path) -> Path:
+    """Give the store that a path lies in, such as the plate of a well; else the path itself."""
+    inside = [parent for parent in path.parents if is_store(parent)]
+    return inside[-1] if inside else path
 
 
 def label_stores(path: Path) -> list[Path]:

@@ -1,0 +1,36 @@
+"""Failure: what went wrong, in one sentence for whoever is told."""
+
+import errno
+
+from napari_ziggurat.errors import ZigguratError
+
+__all__ = ["explain", "explain_known"]
+
+_LENGTH = 300  # characters of a library's message
+
+
+def explain(error: BaseException) -> str:
+    """Put any error into words."""
+    sentence = " ".join(str(error).split()) or "no message"
+    return explain_known(error) or f"Unexpected {type(error).__name__}: {sentence[:_LENGTH]}"
+
+
+def explain_known(error: BaseException) -> str | None:
+    """Put an error into words that say the way out; None for what nobody foresaw."""
+    if isinstance(error, ZigguratError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return _explain_system(error)
+    if isinstance(error, MemoryError):
+        return "There is not enough memory; a smaller --batch, --patch or --workers needs less."
+    # PyTorch's own, which must not be imported to be recognised.
+    if type(error).__name__ == "OutOfMemoryError":
+        return "The memory of the GPU is not enough; a smaller --batch or --patch needs less."
+    return None
+
+
+def _explain_system(error: OSError) -> str:
+    where = f" {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full; could not write{where}. Free some space and run again."
+    return f"The system refused{where}: {error.strerror}."

@@ -1,0 +1,197 @@
+"""Training data: images and labels of a training, looked through before anything is decided."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from napari_ziggurat.errors import InputError
+from napari_ziggurat.geometry import Spacing
+from napari_ziggurat.images.annotation import found_values
+from napari_ziggurat.images.units import convert_length
+from napari_ziggurat.progress import Run
+from napari_ziggurat.runs.config import TrainConfig
+from napari_ziggurat.runs.pairs import (
+    Opener,
+    Pair,
+    check_voxels,
+    match_files,
+    open_pairs,
+    to_volumes,
+)
+from napari_ziggurat.training.labels import find_code
+from napari_ziggurat.training.sampling import LabelIndex
+from napari_ziggurat.training.volumes import (
+    LabelCode,
+    LabelledVolume,
+    hold_what_fits,
+    label_positions,
+)
+
+__all__ = ["TrainData", "read_training", "read_validation"]
+
+
+@dataclass(frozen=True)
+class TrainData:
+    """What is trained on.
+
+    Attributes
+    ----------
+    code : LabelCode
+    volumes : sequence of LabelledVolume
+        In memory, as far as they fit.
+    index : LabelIndex
+        Where the labels are.
+    spacing : Spacing
+        Median over the volumes.
+    digest : str
+        SHA-256 of the labels as they are trained on.
+    notes : tuple of str
+        What there is to know of the data, in words.
+    """
+
+    code: LabelCode
+    volumes: Sequence[LabelledVolume]
+    index: LabelIndex
+    spacing: Spacing
+    digest: str
+    notes: tuple[str, ...]
+
+
+def read_training(config: TrainConfig, memory: int) -> Run[TrainData]:
+    """Open images and labels and look through them.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Says which they are.
+    memory : int
+        Bytes that they may take in memory.
+
+    Raises
+    ------
+    InputError
+        The data cannot be learned from.
+    """
+    pairs = open_pairs(match_files(config.image, config.truth), _opener(config))
+    code = find_code(
+        [labels for _, labels in pairs],
+        dense=not config.sparse,
+        foreground=config.task == "foreground",
+    )
+    opened = to_volumes(pairs, code, config.level)
+    spacing = _common_spacing(opened)
+    yield from check_voxels(opened)
+    volumes = hold_what_fits(opened, memory)
+    found = []
+    for volume in volumes:
+        found.append((yield from label_positions(volume)))
+    index = LabelIndex.from_volumes(found)
+    notes = (
+        _images_note(pairs, volumes, spacing),
+        _classes_note(code),
+        *_times_notes(pairs),
+        *_lost_notes(index, volumes[0]),
+    )
+    digest = hashlib.sha256("".join(each.digest for each in found).encode()).hexdigest()
+    return TrainData(code, volumes, index, spacing, digest, notes)
+
+
+def read_validation(config: TrainConfig, data: TrainData) -> Run[list[LabelledVolume]]:
+    """Open the validation images and look through them, before the time of training is spent.
+
+    Raises
+    ------
+    InputError
+        They do not fit the training data.
+    """
+    if not config.val_image:
+        return []
+    files = match_files(config.val_image, config.val_labels)
+    pairs = open_pairs(files, _opener(config), data.volumes[0].image)
+    code = replace(data.code, dense=True)
+    for _, labels in pairs:
+        _refuse_unknown(found_values(labels), code, labels.name)
+    volumes = to_volumes(pairs, code, config.level)
+    yield from check_voxels(volumes)
+    return volumes
+
+
+def _opener(config: TrainConfig) -> Opener:
+    """Give what a person said where the files are silent."""
+    return Opener(config.axes, config.spacing, config.unit, config.nan_as)
+
+
+def _refuse_unknown(found: Sequence[int], code: LabelCode, name: str) -> None:
+    unknown = sorted(set(found) - set(code.values) - {0})
+    if unknown and not code.foreground:
+        raise InputError(
+            f"Validation labels hold classes of the training ({_listed(code.values)}) and 0; "
+            f"'{name}' holds {_listed(unknown[:5])}. Add the class to the training data, or take "
+            "it out of the labels."
+        )
+
+
+def _common_spacing(volumes: Sequence[LabelledVolume]) -> Spacing:
+    """Median spacing of the training images, in the unit of the first."""
+    unit = volumes[0].image.levels[volumes[0].level].spacing.unit
+    rows = [_spacing_in(unit, volume, volumes[0]) for volume in volumes]
+    return Spacing(tuple(sorted(axis)[len(rows) // 2] for axis in zip(*rows, strict=True)), unit)
+
+
+def _spacing_in(
+    unit: str | None, volume: LabelledVolume, first: LabelledVolume
+) -> tuple[float, ...]:
+    spacing = volume.image.levels[volume.level].spacing
+    factor = convert_length(1.0, spacing.unit, unit)
+    if factor is None:
+        raise InputError(
+            "Training images need voxel sizes in units that can be compared; "
+            f"'{first.image.name}' has {first.image.levels[first.level].spacing}, "
+            f"'{volume.image.name}' {spacing}. Say --spacing and --unit for all of them, or train "
+            "on those with one unit."
+        )
+    return tuple(value * factor for value in spacing.values)
+
+
+def _images_note(pairs: Sequence[Pair], volumes: Sequence[LabelledVolume], spacing: Spacing) -> str:
+    stated = (
+        f"spacing {spacing}"
+        if spacing.unit
+        else "spacing not stated: voxels are taken as cubes (say --spacing and --unit)"
+        if len(spacing.values) == 3
+        else "spacing not stated"
+    )
+    counts = f"{len(pairs)} image(s), {len(volumes)} volume(s)"
+    return f"{counts} at level {volumes[0].level}, {stated}"
+
+
+def _classes_note(code: LabelCode) -> str:
+    kind = "every voxel" if code.dense else "strokes"
+    background = "0 is background" if code.has_background else "without a background"
+    return f"classes {_listed(code.values)} ({background}), from {kind}"
+
+
+def _times_notes(pairs: Sequence[Pair]) -> list[str]:
+    return [
+        f"'{image.name}' has {image.times} time points and its labels one: it is trained on the "
+        "first"
+        for image, labels in pairs
+        if labels.times < image.times
+    ]
+
+
+def _lost_notes(index: LabelIndex, volume: LabelledVolume) -> list[str]:
+    """Tell of classes without a voxel at the level that is trained on; refuse too few others."""
+    values = volume.code.values
+    lost = [value for channel, value in enumerate(values, 1) if channel not in index.positions]
+    if len(values) - len(lost) < 2:
+        raise InputError(
+            f"Training needs voxels of at least two classes; at level {volume.level} the labels "
+            f"hold none of class {_listed(lost)}: they are too thin to be seen there. Take a finer "
+            "--level, or paint with a thicker brush."
+        )
+    return [f"class {v} has no voxel at level {volume.level} and is not learned" for v in lost]
+
+
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(map(str, values))
