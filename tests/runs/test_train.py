@@ -237,7 +237,7 @@ def test_classes_that_are_rarer_than_painted_are_found_less_often(planes: Path) 
             where = rng.permutation(np.argwhere(labels == value))[:60]
             painted[tuple(where.T)] = value or 255
         np.save(strokes / path.name, painted)
-    plain = {"labels": (), "annotation": strokes, "steps": 40, "learning_rate": 1e-2}
+    plain = {"labels": (), "annotation": strokes, "steps": 300, "learning_rate": 1e-2}
     result = _train(planes, **plain)
     estimated = load_model(planes / "model").network.shift
     assert result.class_shares["background"] > 0.5
