@@ -1,6 +1,12 @@
 """Statistics of batch norm are those of the data, and folding changes nothing."""
 
+import pytest
 import torch
+from monai.networks.blocks import Convolution
+from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetResBlock
+from monai.networks.nets.efficientnet import MBConvBlock
+from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
+from torch import nn
 
 from napari_ziggurat.networks import Topology, configure_network, create_network
 from napari_ziggurat.networks.norms import fold_batch_norm, reestimate_statistics
@@ -45,3 +51,41 @@ def test_folding_changes_outputs_by_rounding_only() -> None:
         after = fold_batch_norm(network)(x)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
     torch.testing.assert_close(after, before, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        ResNetBlock(3, 3, 2),
+        ResNetBottleneck(12, 3, 2),
+        MBConvBlock(2, 12, 12, 3, 1, [8, 8], 6, 0.25),
+        nn.Sequential(nn.Conv2d(12, 5, 3), nn.BatchNorm2d(5), nn.ReLU()),
+        nn.Sequential(nn.ConvTranspose2d(12, 5, 2, stride=2), nn.BatchNorm2d(5)),
+        nn.Sequential(Convolution(2, 12, 5, conv_only=True), nn.BatchNorm2d(5)),
+        Convolution(2, 12, 5, adn_ordering="NDA", norm="batch", is_transposed=True, strides=2),
+        UnetBasicBlock(2, 12, 12, 3, 1, "batch"),
+        UnetResBlock(2, 12, 5, 3, 2, "batch"),
+    ],
+)
+def test_norms_beside_their_convolutions_are_folded(network: nn.Module) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3 if isinstance(network, ResNetBlock) else 12, 8, 8)
+    reestimate_statistics(network, [x])
+    with torch.no_grad():
+        before = network.eval()(x)
+        after = fold_batch_norm(network)(x)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in network.modules())
+    torch.testing.assert_close(after, before, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 5, 3)),
+        nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.BatchNorm2d(5)),
+        Convolution(2, 3, 5, norm="batch", adn_ordering="AN"),
+    ],
+)
+def test_norms_that_do_not_follow_a_convolution_are_left(network: nn.Module) -> None:
+    fold_batch_norm(network)
+    assert any(isinstance(m, nn.BatchNorm2d) for m in network.modules())

@@ -3,8 +3,9 @@
 Importing this package loads no torch; the modules that need it load it.
 """
 
+from napari_ziggurat.networks import presets  # noqa: F401  registers what it defines
 from napari_ziggurat.networks.checkpoint import Model, ModelSpec, load_model, read_spec, save_model
-from napari_ziggurat.networks.config import NetworkConfig, Topology
+from napari_ziggurat.networks.config import AnyNetworkConfig, NetworkConfig, Topology
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.networks.registry import (
     configure_network,
@@ -14,6 +15,7 @@ from napari_ziggurat.networks.registry import (
 )
 
 __all__ = [
+    "AnyNetworkConfig",
     "Intensity",
     "Model",
     "ModelSpec",

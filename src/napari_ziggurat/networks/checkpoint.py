@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError, MissingError
-from napari_ziggurat.networks.config import NetworkConfig
+from napari_ziggurat.networks.config import AnyNetworkConfig
 from napari_ziggurat.networks.intensity import Intensity
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ModelSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: int = SCHEMA_VERSION
-    network: NetworkConfig
+    network: AnyNetworkConfig
     task: Literal["semantic", "foreground"]
     classes: tuple[LabelClass, ...]
     channels: tuple[str, ...]
@@ -97,7 +97,7 @@ class ModelSpec(BaseModel):
     def stride(self) -> tuple[int, ...]:
         """Total stride of the network per axis of ``axes``; 1 along axes it does not see."""
         missing = len(self.axes) - self.dims
-        return (1,) * missing + self.network.topology.total_stride
+        return (1,) * missing + self.network.stride
 
 
 @dataclass(frozen=True)

@@ -1,118 +1,150 @@
 """NetworkConfig: a network in values, checked before anything is built."""
 
-import itertools
-import math
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, SerializeAsAny, Tag, model_validator
 
-__all__ = [
-    "EncoderConfig",
-    "NetworkConfig",
-    "PlainEncoderConfig",
-    "ResidualEncoderConfig",
-    "Topology",
-    "UNetNeckConfig",
-]
+from napari_ziggurat.networks import contexts, heads  # noqa: F401  register their parts
+from napari_ziggurat.networks.encoders import ResidualEncoderConfig
+from napari_ziggurat.networks.monai_designs import MonaiDesign, refusal
+from napari_ziggurat.networks.necks import UNetNeckConfig
+from napari_ziggurat.networks.parts import (
+    ContextConfig,
+    EncoderConfig,
+    Equalize,
+    HeadConfig,
+    NeckConfig,
+    Norm,
+    PartConfig,
+    Style,
+    Upsampling,
+    find_part,
+)
+from napari_ziggurat.networks.topology import AxisValues, Strict, Topology
 
-AxisValues = tuple[int, ...]
+__all__ = ["AnyNetworkConfig", "ComposedConfig", "MonaiConfig", "NetworkConfig", "Topology"]
 
-
-class _Strict(BaseModel):
-    """A frozen model that refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Topology(_Strict):
-    """The pyramid of features that every part of a network agrees on, finest level first.
-
-    Attributes
-    ----------
-    dims : int
-        Spatial axes of the input, 2 or 3.
-    in_channels, out_channels : int
-        Image channels; classes, background included.
-    features : tuple of int
-        Channels at each level.
-    strides : tuple of tuple of int
-        Step down to each level per axis; the first is all ones.
-    kernels : tuple of tuple of int
-        Kernel size at each level per axis; odd.
-    """
-
-    dims: Literal[2, 3]
-    in_channels: int = Field(ge=1)
-    out_channels: int = Field(ge=1)
-    features: tuple[int, ...] = Field(min_length=1)
-    strides: tuple[AxisValues, ...]
-    kernels: tuple[AxisValues, ...]
-
-    @model_validator(mode="after")
-    def _levels_agree(self) -> "Topology":
-        counts = (len(self.features), len(self.strides), len(self.kernels))
-        if len(set(counts)) > 1:
-            raise ValueError(
-                f"features, strides and kernels need one entry per level; they have {counts}"
-            )
-        if any(len(v) != self.dims for v in (*self.strides, *self.kernels)):
-            raise ValueError(f"each stride and kernel needs {self.dims} values, one per axis")
-        if any(n < 1 for n in itertools.chain(self.features, *self.strides)):
-            raise ValueError("features and strides must be 1 or more")
-        if any(k % 2 == 0 for k in itertools.chain(*self.kernels)):
-            raise ValueError(f"kernels must be odd; they are {self.kernels}")
-        if any(s != 1 for s in self.strides[0]):
-            raise ValueError(f"the first level keeps the grid of the input; its stride is "
-                             f"{self.strides[0]} and must be all ones")  # fmt: skip
-        return self
-
-    @property
-    def total_stride(self) -> tuple[int, ...]:
-        """Ratio between the coarsest level and the input, per axis."""
-        return tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
+Encoder = Annotated[SerializeAsAny[EncoderConfig], BeforeValidator(find_part("encoder"))]
+Context = Annotated[SerializeAsAny[ContextConfig], BeforeValidator(find_part("context"))]
+Neck = Annotated[SerializeAsAny[NeckConfig], BeforeValidator(find_part("neck"))]
+Head = Annotated[SerializeAsAny[HeadConfig], BeforeValidator(find_part("head"))]
 
 
-class PlainEncoderConfig(_Strict):
-    """Two convolutions per level (U-Net, arXiv 1505.04597)."""
-
-    kind: Literal["plain"] = "plain"
-
-
-class ResidualEncoderConfig(_Strict):
-    """Residual blocks (arXiv 1512.03385); ``blocks`` of them at each level below the first."""
-
-    kind: Literal["residual"] = "residual"
-    blocks: int = Field(1, ge=1, le=8)
-
-
-EncoderConfig = Annotated[PlainEncoderConfig | ResidualEncoderConfig, Field(discriminator="kind")]
-
-
-class UNetNeckConfig(_Strict):
-    """Skips joined level by level (U-Net, arXiv 1505.04597)."""
-
-    kind: Literal["unet"] = "unet"
-    upsampling: Literal["linear", "deconv"] = "linear"
-
-
-class NetworkConfig(_Strict):
+class NetworkConfig(Strict):
     """Everything needed to build a network again; stored in ``model.json``.
 
     Attributes
     ----------
     name : str
         The preset it came from, as in ``--network``.
-    topology, encoder, neck
-        The pyramid and its parts.
+    topology : Topology
+        The pyramid that all parts agree on.
     norm : str
-        ``"batch"`` does not depend on the tiling; with ``"instance"`` results do.
+        ``"batch"`` does not depend on the tiling; with the others results do.
     supervised : int
-        Levels that get a classifier in training (deep supervision); 1 switches it off.
+        Outputs that get a classifier in training (deep supervision); 1 switches it off.
     """
 
     name: str
     topology: Topology
-    encoder: EncoderConfig = ResidualEncoderConfig()
-    neck: UNetNeckConfig = UNetNeckConfig()
-    norm: Literal["batch", "instance"] = "batch"
+    norm: Norm = "batch"
     supervised: int = Field(3, ge=1)
+
+    @property
+    def stride(self) -> AxisValues:
+        """Ratio of the input to the coarsest grid there is; the input is padded to it."""
+        return self.topology.total_stride
+
+
+class ComposedConfig(NetworkConfig):
+    """Encoder -> context -> neck -> head.
+
+    Attributes
+    ----------
+    encoder, context, neck, head : PartConfig
+        The parts; context and head may be None.
+    upsampling : str
+        ``"linear"``, ``"deconv"`` (transposed convolution) or ``"pixelshuffle"``.
+    equalize : str
+        Scale equalizers (arXiv 2402.01149) before every concatenation of levels:
+        ``"explicit"``, ``"initialisation"`` or ``"off"``.
+    equalize_sums : bool
+        Also before every sum of levels.
+    """
+
+    encoder: Encoder = ResidualEncoderConfig()
+    context: Context | None = None
+    neck: Neck = UNetNeckConfig()
+    head: Head | None = None
+    upsampling: Upsampling = "linear"
+    equalize: Equalize = "off"
+    equalize_sums: bool = False
+
+    @property
+    def stride(self) -> AxisValues:
+        """Ratio of the input to the coarsest grid there is; the input is padded to it."""
+        return self.neck.pyramid(self.topology).total_stride
+
+    @property
+    def style(self) -> Style:
+        """What the parts share."""
+        return Style(
+            self.topology.dims, self.norm, self.upsampling, self.equalize, self.equalize_sums
+        )
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "ComposedConfig":
+        parts: list[PartConfig | None] = [self.encoder, self.context, self.neck, self.head]
+        given = [part for part in parts if part is not None]
+        for part in given:
+            part.check(self.topology)
+        if self.neck.feeds_back and not self.encoder.takes_feedback:
+            raise ValueError(f"neck '{self.neck.kind}' feeds back into the encoder's stages, and "
+                             f"encoder '{self.encoder.kind}' takes none; choose for example "
+                             "'residual'")  # fmt: skip
+        if self.equalize != "off" and not any(
+            part.fuses or (part.adds and self.equalize_sums) for part in given
+        ):
+            kinds = ", ".join(part.kind for part in given)
+            adds = "; set equalize_sums to equalize sums" if any(p.adds for p in given) else ""
+            raise ValueError(
+                f"equalizers act where features are concatenated, and none of {kinds} does{adds}"
+            )
+        return self
+
+
+class MonaiConfig(NetworkConfig):
+    """A whole network of MONAI's behind the same contract.
+
+    Attributes
+    ----------
+    design : str
+        Its name in ``monai.networks.nets``.
+    """
+
+    design: MonaiDesign
+
+    @property
+    def stride(self) -> AxisValues:
+        """Ratio of the input to the coarsest grid there is; the input is padded to it."""
+        swin = self.design == "SwinUNETR"  # five halvings, whatever the pyramid has
+        return (32,) * self.topology.dims if swin else self.topology.total_stride
+
+    @model_validator(mode="after")
+    def _design_fits(self) -> "MonaiConfig":
+        if reason := refusal(self.design, self.topology, self.norm):
+            raise ValueError(reason)
+        return self
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "monai" if "design" in value else "composed"
+    return "monai" if isinstance(value, MonaiConfig) else "composed"
+
+
+AnyNetworkConfig = Annotated[
+    Annotated[ComposedConfig, Tag("composed")] | Annotated[MonaiConfig, Tag("monai")],
+    Discriminator(_form),
+]

@@ -1,15 +1,28 @@
 """Norms: exact running statistics before saving, folding into convolutions before predicting."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from monai.networks.blocks import Convolution
+from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetResBlock
+from monai.networks.nets.efficientnet import MBConvBlock
+from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 __all__ = ["fold_batch_norm", "reestimate_statistics"]
+
+# Where MONAI's blocks keep a convolution and the norm that follows it.
+_PAIRS: Mapping[type[nn.Module], Sequence[tuple[str, str]]] = {
+    ResNetBlock: [("conv1", "bn1"), ("conv2", "bn2")],
+    ResNetBottleneck: [("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")],
+    MBConvBlock: [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")],
+    UnetBasicBlock: [("conv1.conv", "norm1"), ("conv2.conv", "norm2")],
+    UnetResBlock: [("conv1.conv", "norm1"), ("conv2.conv", "norm2"), ("conv3.conv", "norm3")],
+}
 
 
 @torch.no_grad()
@@ -47,11 +60,33 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
 
     Outputs change by float32 rounding (< 1e-4). Returns the network.
     """
-    for module in network.modules():
-        if isinstance(module, Convolution) and hasattr(module, "adn"):
-            adn: Any = module.adn
-            if isinstance(norm := getattr(adn, "N", None), _BatchNorm):
-                conv: Any = module.conv
-                module.conv = fuse_conv_bn_eval(conv.eval(), norm.eval())
-                adn.N = nn.Identity()
+    for module in list(network.modules()):
+        for conv_path, norm_path in _pairs(module):
+            conv, norm = _find(module, conv_path), _find(module, norm_path)
+            if isinstance(conv, _ConvNd) and isinstance(norm, _BatchNorm):
+                transposed = isinstance(conv, _ConvTransposeNd)
+                folded = fuse_conv_bn_eval(conv.eval(), norm.eval(), transpose=transposed)
+                module.set_submodule(conv_path, folded)
+                module.set_submodule(norm_path, nn.Identity())
     return network
+
+
+def _pairs(module: nn.Module) -> Iterable[tuple[str, str]]:
+    """Paths of convolutions and the norms that are applied to their outputs, if they are norms."""
+    if type(module) is nn.Sequential:
+        names = [
+            f"{name}.conv" if isinstance(child, Convolution) and not hasattr(child, "adn") else name
+            for name, child in module.named_children()
+        ]
+        return pairwise(names)
+    if isinstance(module, Convolution):  # the first thing after the convolution, if it is the norm
+        rest = getattr(module, "adn", nn.Sequential())
+        return [("conv", f"adn.{name}") for name, _ in rest.named_children()][:1]
+    return next((pairs for kind, pairs in _PAIRS.items() if isinstance(module, kind)), ())
+
+
+def _find(module: nn.Module, path: str) -> nn.Module | None:
+    try:
+        return module.get_submodule(path)
+    except AttributeError:  # a part that this one was made without
+        return None

@@ -3,18 +3,16 @@
 Other packages register theirs under the entry point group ``napari_ziggurat.networks``.
 """
 
+import difflib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.networks.config import (
-    NetworkConfig,
-    PlainEncoderConfig,
-    ResidualEncoderConfig,
-    Topology,
-)
+from napari_ziggurat.networks.config import ComposedConfig, MonaiConfig, NetworkConfig, Topology
+from napari_ziggurat.networks.parts import load_extensions
 
 if TYPE_CHECKING:
     from napari_ziggurat.networks.network import SegmentationNetwork
@@ -91,17 +89,28 @@ def configure_network(name: str, topology: Topology) -> NetworkConfig:
     """
     presets = _all_presets()
     if name not in presets:
+        close = difflib.get_close_matches(name, presets)
+        meant = f" Did you mean {' or '.join(close)}?" if close else ""
         raise InputError(
-            f"There is no network named '{name}'. Choose one of: {', '.join(sorted(presets))}."
+            f"There is no network named '{name}'.{meant} There are: {', '.join(sorted(presets))}."
         )
-    return presets[name].build(topology)
+    try:
+        return presets[name].build(topology)
+    except ValidationError as error:
+        what = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
+        raise InputError(f"Network '{name}' does not fit: {what}.") from None
 
 
 def create_network(config: NetworkConfig) -> "SegmentationNetwork":
     """Build a network with fresh parameters."""
-    from napari_ziggurat.networks.network import SegmentationNetwork
+    from napari_ziggurat.networks.monai_network import MonaiNetwork
+    from napari_ziggurat.networks.network import ComposedNetwork
 
-    return SegmentationNetwork(config)
+    if isinstance(config, MonaiConfig):
+        return MonaiNetwork(config)
+    if isinstance(config, ComposedConfig):
+        return ComposedNetwork(config)
+    raise TypeError(f"a network is composed or MONAI's, not {type(config).__name__}")
 
 
 def list_networks() -> list[NetworkInfo]:
@@ -113,8 +122,7 @@ def list_networks() -> list[NetworkInfo]:
 
 
 def _all_presets() -> dict[str, _Entry]:
-    for point in entry_points(group="napari_ziggurat.networks"):
-        point.load()  # importing it runs the decorator
+    load_extensions()
     return _PRESETS
 
 
@@ -124,21 +132,3 @@ def _count(config: NetworkConfig) -> int:
     with torch.device("meta"):  # counts without memory
         network = create_network(config)
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-@register_network(
-    "unet",
-    paper="Ronneberger 2015, arXiv 1505.04597",
-    summary="two plain convolutions per level; small and fast",
-)
-def _unet(topology: Topology) -> NetworkConfig:
-    return NetworkConfig(name="unet", topology=topology, encoder=PlainEncoderConfig())
-
-
-@register_network(
-    "residual_unet",
-    paper="Isensee 2024, arXiv 2404.09556",
-    summary="residual encoder, deep supervision; the default",
-)
-def _residual_unet(topology: Topology) -> NetworkConfig:
-    return NetworkConfig(name="residual_unet", topology=topology, encoder=ResidualEncoderConfig())

@@ -1,0 +1,151 @@
+"""ONNX: a network as a file that other programs run, checked against torch before it is written."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from napari_ziggurat.errors import InputError, MissingError
+from napari_ziggurat.networks.calibration import fold_equalizers, uncalibrated
+from napari_ziggurat.networks.checkpoint import Model
+from napari_ziggurat.networks.norms import fold_batch_norm
+
+__all__ = ["OnnxReport", "export_onnx"]
+
+_OPSET = 20  # the first with 3D grid_sample
+_LARGEST_ERROR = 1e-4
+_INPUT, _OUTPUT = "image", "logits"
+_TRACED = {2: 9, 3: 5}  # strides along an axis of the example
+
+
+@dataclass(frozen=True)
+class OnnxReport:
+    """What was written, and how far it is from torch.
+
+    Attributes
+    ----------
+    path : Path
+    opset : int
+    checked_shape : tuple of int
+        Input (N, C, (Z), Y, X) of another size than the traced one.
+    largest_error : float
+        Largest difference of the logits there, relative to their largest magnitude.
+    folded : tuple of str
+        Fusions whose equalizers went into the weights.
+    """
+
+    path: Path
+    opset: int
+    checked_shape: tuple[int, ...]
+    largest_error: float
+    folded: tuple[str, ...]
+
+
+def export_onnx(model: Model, path: Path) -> OnnxReport:
+    """Write a model as ONNX with dynamic batch and sizes; input is normalised, output are logits.
+
+    Batch norm is folded, equalizers as far as that is exact. The file appears only when what it
+    computes equals what torch computes, at a size that was not traced.
+
+    Raises
+    ------
+    MissingError
+        The packages for ONNX are not installed.
+    InputError
+        An equalizer was never calibrated, an operator has no counterpart in ONNX, or the results
+        differ; the message names it.
+    """
+    _require("onnx", "onnxscript", "onnxruntime")
+    network, folded = _prepared(model)
+    topology = model.spec.network.topology
+    # Windows of attention: with one per axis, their number would be taken for a constant.
+    steps = _TRACED[topology.dims], 2
+    traced, other = (_example(topology.in_channels, network.stride, n) for n in steps)
+    program = _trace(network, traced, model.spec.network.name)
+    partial = path.with_name(f".{path.name}.part")
+    program.save(str(partial))
+    try:
+        error = _difference(network, partial, other)
+        if error > _LARGEST_ERROR:
+            raise InputError(
+                f"ONNX computes something else than torch: logits differ by {error:.1e} at "
+                f"{tuple(other.shape)}, more than {_LARGEST_ERROR:.0e}. Nothing was written; use "
+                f"the model with ziggurat, or another network than '{model.spec.network.name}'."
+            )
+        _describe(partial, model)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return OnnxReport(path, _OPSET, tuple(other.shape), error, tuple(folded))
+
+
+def _prepared(model: Model) -> tuple[Any, list[str]]:
+    network = model.network.cpu().float().eval()
+    if names := uncalibrated(network):
+        raise InputError(
+            f"{len(names)} equalizers of this model were never calibrated ({names[0]}, ...), so "
+            "they do nothing yet. Train it, or train it again with --equalize off."
+        )
+    fold_batch_norm(network)
+    return network, fold_equalizers(network)
+
+
+def _example(channels: int, stride: Sequence[int], steps: int) -> torch.Tensor:
+    """Noise, so many and some strides long, but no multiple of the stride."""
+    size = [s * steps + 3 + 2 * axis for axis, s in enumerate(stride)]
+    generator = torch.Generator().manual_seed(steps)
+    return torch.randn(2, channels, *size, generator=generator)
+
+
+def _trace(network: nn.Module, x: torch.Tensor, name: str) -> Any:
+    axes = [0, *range(2, x.ndim)]
+    try:
+        return torch.onnx.export(
+            network,
+            (x,),
+            dynamo=True,
+            opset_version=_OPSET,
+            input_names=[_INPUT],
+            output_names=[_OUTPUT],
+            dynamic_shapes=(dict.fromkeys(axes, torch.export.Dim.AUTO),),
+            verbose=False,
+        )
+    except Exception as error:  # the exporter raises what it likes; the person needs the operator
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise InputError(f"Network '{name}' cannot be written as ONNX: {reason}.") from error
+
+
+def _difference(network: nn.Module, path: Path, x: torch.Tensor) -> float:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = session.run(None, {_INPUT: x.numpy()})[0]
+    with torch.no_grad():
+        wanted = network(x).numpy()
+    if found.shape != wanted.shape:
+        return float("inf")
+    return float(np.abs(found - wanted).max() / max(1.0, np.abs(wanted).max()))
+
+
+def _describe(path: Path, model: Model) -> None:
+    """Put what the model knows of itself into the file."""
+    import onnx
+
+    file = onnx.load(str(path))
+    spec = model.spec.model_dump(mode="json")
+    onnx.helper.set_model_props(file, {"ziggurat": json.dumps(spec)})
+    onnx.save(file, str(path))
+
+
+def _require(*packages: str) -> None:
+    from importlib.util import find_spec
+
+    if missing := [name for name in packages if find_spec(name) is None]:
+        raise MissingError(
+            f"ONNX needs {', '.join(missing)}. Install: pip install 'napari-ziggurat[onnx]'."
+        )
