@@ -15,6 +15,7 @@ from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import open_image
 from napari_ziggurat.networks import Model, load_model, read_spec, save_model
+from napari_ziggurat.networks.calibration import uncalibrated
 from napari_ziggurat.progress import finish
 from napari_ziggurat.runs import train as train_module
 from napari_ziggurat.runs import train_setup
@@ -303,6 +304,51 @@ def test_another_network_than_that_of_the_model_is_refused(
     with pytest.raises(InputError, match="--from goes on with the network of the model"):
         _train(planes, from_model=planes / "model", out=planes / "next", **silent | asked)
     _train(planes, from_model=planes / "model", out=planes / "next", **silent)
+
+
+def test_scale_equalizers_are_measured_once_and_anew_only_when_asked(planes: Path) -> None:
+    _train(planes, equalize="explicit")
+    first = _equalizers(planes / "model")
+    assert first
+    assert all(std != 1 for std in first.values())
+    brighter = planes / "brighter"
+    brighter.mkdir()
+    for path in (planes / "images").iterdir():
+        np.save(brighter / path.name, np.load(path) // 4)
+    more = {"image": brighter, "from_model": planes / "model"}
+    _train(planes, **more, out=planes / "kept")
+    assert _equalizers(planes / "kept") == first
+    _train(planes, **more, out=planes / "anew", recalibrate=True)
+    assert _equalizers(planes / "anew").keys() == first.keys()
+    assert _equalizers(planes / "anew") != first
+
+
+def _equalizers(model: Path) -> dict[str, float]:
+    state = load_model(model).network.state_dict()
+    return {k: float(v) for k, v in state.items() if "equalizers" in k and k.endswith(".std")}
+
+
+def test_equalizers_may_go_into_the_first_weights(planes: Path) -> None:
+    _train(planes, equalize="initialisation", upsampling="deconv")
+    assert set(_equalizers(planes / "model").values()) == {1.0}
+    network = load_model(planes / "model").network
+    assert uncalibrated(network) == []
+    assert network.config.upsampling == "deconv"
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"recalibrate": True}, "has none"),
+        ({"network": "monai_segresnet", "equalize": "explicit"}, "takes no equalize"),
+        ({"network": "unet", "depth": 1, "equalize": "explicit", "patch": (8, 8)}, "has none"),
+    ],
+)
+def test_equalizers_where_there_is_nothing_to_equalize_are_refused(
+    more: dict[str, object], says: str, planes: Path
+) -> None:
+    with pytest.raises(InputError, match=says):
+        _train(planes, **more)
 
 
 def test_each_image_is_normalised_alone_when_the_model_says_so(planes: Path) -> None:

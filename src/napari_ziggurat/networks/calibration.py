@@ -150,4 +150,5 @@ def _fold(fusion: CatFuse) -> None:
         if conv.bias is not None:
             conv.bias[mine if depthwise else slice(None)] -= part.flatten(1).sum(1) * each.mean
         start = mine.stop
-        each.reset()
+        each.mean.zero_()
+        each.std.fill_(1.0)

@@ -79,13 +79,22 @@ def register_network(name: str, *, paper: str, summary: str) -> Callable[[Preset
     return register
 
 
-def configure_network(name: str, topology: Topology) -> NetworkConfig:
+def configure_network(name: str, topology: Topology, **choices: str) -> NetworkConfig:
     """Give the config of a preset for a pyramid.
+
+    Parameters
+    ----------
+    name : str
+        As in ``--network``.
+    topology : Topology
+        The pyramid.
+    **choices
+        Fields of `ComposedConfig` that differ from the preset, such as ``upsampling``.
 
     Raises
     ------
     InputError
-        There is no such preset; the message lists those there are.
+        There is no such preset, and the message lists those there are; or it does not fit.
     """
     presets = _all_presets()
     if name not in presets:
@@ -95,7 +104,13 @@ def configure_network(name: str, topology: Topology) -> NetworkConfig:
             f"There is no network named '{name}'.{meant} There are: {', '.join(sorted(presets))}."
         )
     try:
-        return presets[name].build(topology)
+        config = presets[name].build(topology)
+        if choices and not isinstance(config, ComposedConfig):
+            raise InputError(
+                f"Network '{name}' is MONAI's own and takes no {', '.join(choices)}; leave it out, "
+                "or choose a network that is composed of parts."
+            )
+        return type(config).model_validate(config.model_dump() | choices)
     except ValidationError as error:
         what = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
         raise InputError(f"Network '{name}' does not fit: {what}.") from None

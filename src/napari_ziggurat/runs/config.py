@@ -159,6 +159,18 @@ class TrainConfig(_SourceSettings):
     features: Annotated[
         Count | None, setting("Features at the finest resolution.", metavar="N", panel=_NETWORK)
     ] = None
+    upsampling: Annotated[
+        Literal["linear", "deconv", "pixelshuffle"] | None,
+        setting("How coarse features are brought to a finer grid.", panel=_NETWORK),
+    ] = None
+    equalize: Annotated[
+        Literal["explicit", "initialisation", "off"] | None,
+        setting("Scale equalizers before features of several levels are joined.", panel=_NETWORK),
+    ] = None
+    recalibrate: Annotated[
+        bool,
+        setting("With --from: measure the scale equalizers on these images.", panel=_NETWORK),
+    ] = False
     learning_rate: Annotated[
         Positive | None, setting("Learning rate at the start.", metavar="RATE", panel=_NETWORK)
     ] = None

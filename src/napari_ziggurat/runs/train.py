@@ -15,6 +15,7 @@ from napari_ziggurat.runs.train_setup import TrainSetup, prepare
 from napari_ziggurat.runs.unfinished import Unfinished
 from napari_ziggurat.runs.versions import versions
 from napari_ziggurat.training.augment import Augmentation
+from napari_ziggurat.training.equalize import calibrate_on_patches, is_equalized
 from napari_ziggurat.training.fingerprint import each_with
 from napari_ziggurat.training.loop import STATISTICS_BATCHES, Budget, Safe, Step, Trainee, fit
 from napari_ziggurat.training.shares import SHARES_BATCHES, estimate_shares
@@ -95,6 +96,7 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     if parent is not None:
         network.load_state_dict(parent.network.state_dict(), strict=True)
     trainee = Trainee(network, setup.sampler, Augmentation(setup.symmetry), setup.recipe, device)
+    yield from _equalize(trainee, setup)
     done = yield from _fit(trainee, setup, safe)
     shares = yield from _correct_shares(trainee, setup)
     result = TrainResult(str(config.out), done.number, done.elapsed, done.loss, class_shares=shares)
@@ -130,6 +132,28 @@ def _fit(trainee: Trainee, setup: TrainSetup, safe: Safe) -> Run[Step]:
         if step.number % _SHOWN_EVERY == 0 or step.used >= 1:
             yield _progress(budget, step)
     return step
+
+
+def _equalize(trainee: Trainee, setup: TrainSetup) -> Run[None]:
+    """Measure scale equalizers, if there are any, before the first step."""
+    config = setup.config
+    if not is_equalized(trainee.network):
+        if config.recalibrate or config.equalize in ("explicit", "initialisation"):
+            option = "--recalibrate" if config.recalibrate else "--equalize"
+            raise InputError(
+                f"{option} needs scale equalizers, and this network has none: it has "
+                f"{setup.network.topology.levels} level(s) and --equalize "
+                f"{getattr(setup.network, 'equalize', 'off')}. Leave {option} out, or train a "
+                "network that fuses levels."
+            )
+        return
+    if config.from_model is not None and not config.recalibrate:
+        yield Progress("prepare", message="scale equalizers: as measured on the data of the model; "
+                       "--recalibrate measures them on these")  # fmt: skip
+        return
+    into_weights = getattr(setup.network, "equalize", "") == "initialisation"
+    count = calibrate_on_patches(trainee, into_weights=into_weights)
+    yield Progress("prepare", message=f"scale equalizers: measured before {count} fusions")
 
 
 def _correct_shares(trainee: Trainee, setup: TrainSetup) -> Run[dict[str, float]]:

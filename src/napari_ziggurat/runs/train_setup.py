@@ -155,7 +155,10 @@ def _wishes(config: TrainConfig, kept: Shapes | None) -> Wishes:
 
 def _network(config: TrainConfig, shape: Design, data: TrainData) -> NetworkConfig:
     channels = len(data.volumes[0].image.channels)
-    return configure_network(config.network, shape.topology(channels, len(data.code.values)))
+    asked = {"upsampling": config.upsampling, "equalize": config.equalize}
+    choices = {name: value for name, value in asked.items() if value is not None}
+    topology = shape.topology(channels, len(data.code.values))
+    return configure_network(config.network, topology, **choices)
 
 
 def _balanced(index: LabelIndex) -> float:
@@ -186,6 +189,8 @@ def _refuse_ignored(spec: ModelSpec, config: TrainConfig) -> None:
         ("--dims", config.dims, topology.dims),
         ("--depth", config.depth, len(topology.features)),
         ("--features", config.features, topology.features[0]),
+        ("--upsampling", config.upsampling, getattr(spec.network, "upsampling", None)),
+        ("--equalize", config.equalize, getattr(spec.network, "equalize", None)),
     ):
         if asked not in (None, there):
             raise InputError(
