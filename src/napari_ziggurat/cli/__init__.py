@@ -120,7 +120,10 @@ def networks(terminal: Terminal) -> None:
     from napari_ziggurat.networks.registry import list_networks
 
     found = list_networks()
-    lines = [f"{n.name:<16} {n.parameters / 1e6:6.1f} M  {n.summary} ({n.paper})" for n in found]
+    width = max(len(n.name) for n in found)
+    lines = [
+        f"{n.name:<{width}} {n.parameters / 1e6:6.1f} M  {n.summary} ({n.paper})" for n in found
+    ]
     terminal.show([network.as_dict() for network in found], "\n".join(lines))
 
 
