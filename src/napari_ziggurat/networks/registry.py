@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NetworkInfo",
+    "PresetEntry",
     "configure_network",
     "create_network",
+    "known_presets",
     "list_networks",
     "register_network",
 ]
@@ -43,13 +45,15 @@ class NetworkInfo:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class PresetEntry:
+    """A registered preset: how its config is made, its paper, and what it is good for."""
+
     build: Preset
     paper: str
     summary: str
 
 
-_PRESETS: dict[str, _Entry] = {}
+_PRESETS: dict[str, PresetEntry] = {}
 
 _REFERENCE = Topology(
     dims=2,
@@ -73,7 +77,7 @@ def register_network(name: str, *, paper: str, summary: str) -> Callable[[Preset
     def register(build: Preset) -> Preset:
         if name in _PRESETS:
             raise InputError(f"A network named '{name}' is registered already; choose another.")
-        _PRESETS[name] = _Entry(build, paper, summary)
+        _PRESETS[name] = PresetEntry(build, paper, summary)
         return build
 
     return register
@@ -96,7 +100,7 @@ def configure_network(name: str, topology: Topology, **choices: str) -> NetworkC
     InputError
         There is no such preset, and the message lists those there are; or it does not fit.
     """
-    presets = _all_presets()
+    presets = known_presets()
     if name not in presets:
         close = difflib.get_close_matches(name, presets)
         meant = f" Did you mean {' or '.join(close)}?" if close else ""
@@ -132,11 +136,12 @@ def list_networks() -> list[NetworkInfo]:
     """Describe all presets, those of other packages included."""
     return [
         NetworkInfo(name, entry.paper, entry.summary, _count(entry.build(_REFERENCE)))
-        for name, entry in sorted(_all_presets().items())
+        for name, entry in sorted(known_presets().items())
     ]
 
 
-def _all_presets() -> dict[str, _Entry]:
+def known_presets() -> dict[str, PresetEntry]:
+    """Give all presets by name, those of other packages included; loads no torch by itself."""
     load_extensions()
     return _PRESETS
 
