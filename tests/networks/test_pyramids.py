@@ -84,7 +84,7 @@ def test_bifpn_goes_down_and_up() -> None:
     fine = (a + middle) / 2
     out = (b + fine + middle) / 3
     expected = [fine, out, (c + out) / 2]
-    found = [float(x.mean()) for x in layer(features)]
+    found = [float(x.detach().mean()) for x in layer(features)]
     np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 

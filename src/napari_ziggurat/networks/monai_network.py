@@ -1,7 +1,9 @@
 """MONAI's own networks behind the contract of this package."""
 
 import math
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from typing import Any
 
@@ -28,7 +30,9 @@ class MonaiNetwork(SegmentationNetwork):
     def __init__(self, config: MonaiConfig) -> None:
         super().__init__(config)
         build, self._run = _DESIGNS[config.design]
-        self.network = build(config)
+        # MONAI before 1.6 prints sizes, and what is printed on stdout is a result here.
+        with redirect_stdout(sys.stderr):
+            self.network = build(config)
 
     def logits(self, x: torch.Tensor, wanted: int) -> list[torch.Tensor]:
         """Compute MONAI's outputs, finest and best first; some designs have only one."""
