@@ -13,6 +13,7 @@ from napari_ziggurat.cli.terminal import Terminal
 from napari_ziggurat.runs.config import (
     DemoConfig,
     EvaluateConfig,
+    ExportConfig,
     InfoConfig,
     SegmentConfig,
     TrainConfig,
@@ -152,6 +153,15 @@ def evaluate(config: EvaluateConfig, terminal: Terminal) -> None:
     from napari_ziggurat.runs.evaluate import evaluate
 
     terminal.follow(evaluate(config))
+
+
+@app.command()
+@configured(ExportConfig)
+def export(config: ExportConfig, terminal: Terminal) -> None:
+    """Write a model as a file that other programs run, checked against this one."""
+    from napari_ziggurat.runs.export import export
+
+    terminal.follow(export(config))
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """ONNX: a network as a file that other programs run, checked against torch before it is written."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,9 @@ def _example(channels: int, stride: Sequence[int], steps: int) -> torch.Tensor:
 
 def _trace(network: nn.Module, x: torch.Tensor, name: str) -> Any:
     axes = [0, *range(2, x.ndim)]
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of packages that are of no use here
     try:
         return torch.onnx.export(
             network,
@@ -118,6 +122,8 @@ def _trace(network: nn.Module, x: torch.Tensor, name: str) -> Any:
     except Exception as error:  # the exporter raises what it likes; the person needs the operator
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         raise InputError(f"Network '{name}' cannot be written as ONNX: {reason}.") from error
+    finally:
+        logger.setLevel(level)
 
 
 def _difference(network: nn.Module, path: Path, x: torch.Tensor) -> float:

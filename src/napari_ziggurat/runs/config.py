@@ -33,6 +33,7 @@ __all__ = [
     "DEFAULT_MINUTES",
     "DemoConfig",
     "EvaluateConfig",
+    "ExportConfig",
     "InfoConfig",
     "SegmentConfig",
     "TrainConfig",
@@ -299,6 +300,17 @@ class EvaluateConfig(Settings):
         ),
     ] = None
     axes: _AxesSetting = None
+
+
+class ExportConfig(Settings):
+    """What ``ziggurat export`` writes."""
+
+    model: Annotated[Path, setting("Folder of the model.", positional=True)]
+    format: Annotated[Literal["onnx"], setting("Format of the file.")] = "onnx"
+    out: Annotated[
+        Path | None, setting("File to write; beside the model unless given.", metavar="PATH")
+    ] = None
+    overwrite: _OverwriteSetting = False
 
 
 class DemoConfig(Settings):

@@ -106,7 +106,7 @@ def train(config: TrainConfig) -> Run[TrainResult]:
         result = replace(result, val_dice=_validate(network, setup))
         save_model(Model(_spec(setup, result, parent), network), config.out)
     unfinished.remove()
-    yield Progress("train", 1, 1, message=result.render())
+    yield Progress("train", 1, 1)
     return result
 
 
