@@ -135,6 +135,22 @@ def test_the_caller_never_sees_the_padding() -> None:
         torch.testing.assert_close(network(x), network(by_hand)[..., :30, :33])
 
 
+@pytest.mark.parametrize("name", ["unet", "monai_dynunet"])
+def test_the_shift_is_added_to_what_is_predicted_and_not_to_what_is_taught(name: str) -> None:
+    network = build(name, PLANE).eval()
+    x, shift = torch.randn(2, 1, 16, 16), torch.tensor([0.5, -1.0, 2.0])
+    with torch.no_grad():
+        plain = [network(x), *network.scales(x)]
+        network.shift.copy_(shift)
+        shifted = [network(x), *network.scales(x)]
+        taught = network.train()(x)
+        network.shift.zero_()
+        taught_without = network(x)
+    for with_it, without in zip(shifted, plain, strict=True):
+        torch.testing.assert_close(with_it, without + shift.view(1, 3, 1, 1))
+    assert all(torch.equal(a, b) for a, b in zip(taught, taught_without, strict=True))
+
+
 def test_an_unknown_network_is_refused_with_those_there_are() -> None:
     with pytest.raises(InputError, match="residual_unet"):
         configure_network("vnet", PLANE)

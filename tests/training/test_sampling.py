@@ -1,11 +1,15 @@
 """Which voxels the sampler knows, and what is read for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_ziggurat.images import image as image_module
 from napari_ziggurat.images import image_from_array
+from napari_ziggurat.networks import Intensity
 from napari_ziggurat.progress import finish
+from napari_ziggurat.training.sampling import LabelIndex, Sampler
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume, label_positions
 
 DENSE = LabelCode((0, 1), dense=True, foreground=False)
@@ -54,6 +58,19 @@ def test_what_is_kept_while_looking_does_not_grow_with_the_boxes(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000  # all positions that were kept box by box took six times as much
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_patches_lie_around_strokes_or_everywhere(everywhere: bool) -> None:
+    labels = np.zeros((100, 100), np.uint8)
+    labels[:3, :3] = [1, 255, 1]
+    strokes = replace(volume_of(labels), code=LabelCode((0, 1), dense=False, foreground=False))
+    index = LabelIndex.from_volumes([finish(label_positions(strokes))])
+    intensity = Intensity((0.0,), (255.0,), (0.0,), (1.0,))
+    sampler = Sampler([strokes], [intensity], index, (10, 10), everywhere=everywhere)
+    rng = np.random.default_rng(0)
+    labelled = [sampler.draw(rng)[1].any() for _ in range(50)]
+    assert sum(labelled) < 10 if everywhere else all(labelled)
 
 
 def test_the_digest_tells_labels_apart() -> None:

@@ -2,11 +2,19 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch import nn
 
-from napari_ziggurat.training.shares import Shares, expectation_maximisation
+from napari_ziggurat.images import image_from_array
+from napari_ziggurat.networks import Intensity
+from napari_ziggurat.progress import finish
+from napari_ziggurat.training.loop import Recipe, Trainee
+from napari_ziggurat.training.sampling import LabelIndex, Sampler
+from napari_ziggurat.training.shares import Shares, estimate_shares, expectation_maximisation
+from napari_ziggurat.training.volumes import LabelCode, LabelledVolume, label_positions
 
 
 def posteriors(true: NDArray[np.float64], taught: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -32,3 +40,32 @@ def test_the_shift_is_that_of_bayes_and_has_bounds() -> None:
     shift = Shares(taught=(0.5, 0.5), estimated=(0.9, 0.1)).shift
     np.testing.assert_allclose(np.exp(shift), [1.8, 0.2])
     assert Shares((0.5, 0.5), (1.0, 0.0)).shift[1] == pytest.approx(-np.log(20))
+
+
+class _ByBrightness(nn.Module):
+    """Finds class 0 in ones and class 1 in zeros."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(8.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.scale * torch.cat([x, 1 - x], dim=1)
+
+
+def test_shares_are_those_of_the_images_and_not_of_the_painted_places() -> None:
+    """Strokes lie where the image is dark, half of them of each class; most of it is bright."""
+    labels = np.zeros((100, 100), np.uint8)
+    labels[:4, :4] = [1, 255, 1, 255]
+    grey = np.full(labels.shape, 1, np.uint8)
+    grey[:30, :30] = 0
+    image, truth = (image_from_array(array, axes="yx") for array in (grey, labels))
+    code = LabelCode((0, 1), dense=False, foreground=False)
+    volume = LabelledVolume(image, truth, 0, 0, code)
+    index = LabelIndex.from_volumes([finish(label_positions(volume))])
+    sampler = Sampler([volume], [Intensity((0.0,), (1.0,), (0.0,), (1.0,))], index, (10, 10))
+    recipe = Recipe(batch=4, flat=False)
+    trainee = Trainee(_ByBrightness(), sampler, None, recipe, torch.device("cpu"))
+    shares = estimate_shares(trainee)
+    assert shares.taught == pytest.approx((0.5, 0.5), abs=0.01)
+    assert shares.estimated[0] == pytest.approx(0.91, abs=0.05)
