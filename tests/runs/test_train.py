@@ -351,6 +351,22 @@ def test_equalizers_where_there_is_nothing_to_equalize_are_refused(
         _train(planes, **more)
 
 
+def test_weights_of_the_outputs_decide_what_is_taught(planes: Path) -> None:
+    _train(planes, deep_supervision="1", depth=3, out=planes / "last")
+    _train(planes, deep_supervision="1,1e-9", depth=3, out=planes / "nearly")
+    _train(planes, deep_supervision="1,0.5", depth=3, out=planes / "both")
+    last, nearly, both = (load_model(planes / n).network for n in ("last", "nearly", "both"))
+    assert [len(n.classifiers) for n in (last, nearly, both)] == [1, 2, 2]
+    coarse = "classifiers.1.weight"
+    assert not torch.equal(nearly.state_dict()[coarse], both.state_dict()[coarse])
+
+
+@pytest.mark.parametrize("network", ["residual_unet", "monai_attention_unet"])
+def test_weights_for_outputs_that_there_are_not_are_refused(network: str, planes: Path) -> None:
+    with pytest.raises(InputError, match=r"gives 3 weights, and network .* has 1 outputs here"):
+        _train(planes, deep_supervision=(1, 1, 1), network=network)
+
+
 def test_each_image_is_normalised_alone_when_the_model_says_so(planes: Path) -> None:
     _train(planes)
     model = load_model(planes / "model")

@@ -61,6 +61,14 @@ def test_depths_are_averaged_with_halving_weights() -> None:
     torch.testing.assert_close(deep_supervision_loss([logits, other], target), expected)
 
 
+def test_depths_may_be_weighted_otherwise() -> None:
+    logits, target = _case()
+    other = logits.detach() * 0.5
+    expected = (partial_loss(logits, target) + 3 * partial_loss(other, target)) / 4
+    found = deep_supervision_loss([logits, other], target, depths=(1, 3))
+    torch.testing.assert_close(found, expected)
+
+
 def test_rare_classes_weigh_more_but_less_towards_the_end() -> None:
     early, late = (class_weights([0.96, 0.04, 0.0], used) for used in (0.0, 1.0))
     torch.testing.assert_close(early, [1.0, 24**0.5, 1.0])

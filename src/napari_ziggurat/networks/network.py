@@ -13,7 +13,7 @@ from napari_ziggurat.networks.config import ComposedConfig, NetworkConfig
 from napari_ziggurat.networks.contracts import RecursiveNeck
 from napari_ziggurat.networks.heads.classifiers import Classifiers
 
-__all__ = ["ComposedNetwork", "SegmentationNetwork", "pad_to_multiple"]
+__all__ = ["ComposedNetwork", "SegmentationNetwork", "count_outputs", "pad_to_multiple"]
 
 
 class SegmentationNetwork(nn.Module, ABC):
@@ -113,6 +113,17 @@ class ComposedNetwork(SegmentationNetwork):
     def _encode(self, x: torch.Tensor, *feedback: list[torch.Tensor]) -> list[torch.Tensor]:
         *fine, coarsest = self.encoder(x, *feedback)
         return [*fine, self.context(coarsest)]
+
+
+def count_outputs(network: SegmentationNetwork) -> int:
+    """Count the supervised outputs there are; the config may ask for more than that."""
+    was_training = network.training
+    size = [2 * n for n in network.stride]
+    x = torch.zeros(1, network.config.topology.in_channels, *size)
+    with torch.no_grad():
+        found = network.eval().scales(x)
+    network.train(was_training)
+    return len(found)
 
 
 def pad_to_multiple(x: torch.Tensor, stride: Sequence[int]) -> torch.Tensor:

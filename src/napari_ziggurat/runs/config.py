@@ -18,6 +18,7 @@ from napari_ziggurat.runs.values import (
     Dims,
     Finite,
     Level,
+    LossWeights,
     MemoryText,
     OmeZarrVersion,
     PatchShape,
@@ -172,6 +173,15 @@ class TrainConfig(_SourceSettings):
         bool,
         setting("With --from: measure the scale equalizers on these images.", panel=_NETWORK),
     ] = False
+    deep_supervision: Annotated[
+        LossWeights | None,
+        setting(
+            "Weight of the loss at each output, best first; 1,0.5,0.25 unless given, and 1 alone "
+            "teaches the last output only.",
+            metavar="W,W,...",
+            panel=_NETWORK,
+        ),
+    ] = None
     learning_rate: Annotated[
         Positive | None, setting("Learning rate at the start.", metavar="RATE", panel=_NETWORK)
     ] = None

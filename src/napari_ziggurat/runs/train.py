@@ -9,6 +9,7 @@ import torch
 from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.networks import Model, ModelSpec, create_network, load_model, save_model
 from napari_ziggurat.networks.device import resolve_device
+from napari_ziggurat.networks.network import SegmentationNetwork, count_outputs
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.train_setup import TrainSetup, prepare
@@ -95,6 +96,7 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     network = create_network(setup.network)
     if parent is not None:
         network.load_state_dict(parent.network.state_dict(), strict=True)
+    _refuse_other_outputs(network, config)
     trainee = Trainee(network, setup.sampler, Augmentation(setup.symmetry), setup.recipe, device)
     yield from _equalize(trainee, setup)
     done = yield from _fit(trainee, setup, safe)
@@ -108,6 +110,16 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     unfinished.remove()
     yield Progress("train", 1, 1)
     return result
+
+
+def _refuse_other_outputs(network: SegmentationNetwork, config: TrainConfig) -> None:
+    """Refuse weights of the loss that do not belong to one output each."""
+    weights = config.deep_supervision
+    if weights is not None and (there := count_outputs(network)) != len(weights):
+        raise InputError(
+            f"--deep-supervision gives {len(weights)} weights, and network "
+            f"'{network.config.name}' has {there} outputs here; give {there}, best first."
+        )
 
 
 def _facts(setup: TrainSetup, unfinished: Unfinished) -> dict[str, Any]:

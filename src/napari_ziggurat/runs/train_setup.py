@@ -88,9 +88,10 @@ class TrainSetup:
     @property
     def recipe(self) -> Recipe:
         """How to train."""
-        rate = self.config.learning_rate
-        more = {} if rate is None else {"learning_rate": rate}
-        return Recipe(batch=self.shape.batch, flat=self.flat, seed=self.config.seed, **more)
+        config = self.config
+        more = {} if config.learning_rate is None else {"learning_rate": config.learning_rate}
+        depths = config.deep_supervision or ()
+        return Recipe(self.shape.batch, self.flat, seed=config.seed, depths=depths, **more)
 
 
 def prepare(
@@ -158,7 +159,10 @@ def _network(config: TrainConfig, shape: Design, data: TrainData) -> NetworkConf
     asked = {"upsampling": config.upsampling, "equalize": config.equalize}
     choices = {name: value for name, value in asked.items() if value is not None}
     topology = shape.topology(channels, len(data.code.values))
-    return configure_network(config.network, topology, **choices)
+    network = configure_network(config.network, topology, **choices)
+    if config.deep_supervision is None:
+        return network
+    return network.model_copy(update={"supervised": len(config.deep_supervision)})
 
 
 def _balanced(index: LabelIndex) -> float:

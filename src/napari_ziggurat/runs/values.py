@@ -17,6 +17,7 @@ __all__ = [
     "Dims",
     "Finite",
     "Level",
+    "LossWeights",
     "MemoryText",
     "OmeZarrVersion",
     "PatchShape",
@@ -119,4 +120,5 @@ Level = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+LossWeights = Annotated[tuple[Positive, ...], Field(min_length=1), BeforeValidator(_split)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -84,6 +84,8 @@ class Recipe:
         AdamW, with warm-up and a cosine to zero; the gradient's norm is clipped.
     seed : int
         Decides every random choice.
+    depths : tuple of float
+        Weight of the loss at each supervised output, best first; halving where it is empty.
     """
 
     batch: int
@@ -92,6 +94,7 @@ class Recipe:
     weight_decay: float = 1e-2
     clip: float = 12.0
     seed: int = 0
+    depths: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -259,6 +262,7 @@ def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used
         logits,
         target,
         torch.tensor(weights, device=device),
+        depths=trainee.recipe.depths,
         background=trainee.sampler.volumes[0].code.has_background,
     )
     optimiser.zero_grad(set_to_none=True)

@@ -40,9 +40,10 @@ def deep_supervision_loss(
     target: torch.Tensor,
     weights: torch.Tensor | None = None,
     *,
+    depths: Sequence[float] = (),
     background: bool = True,
 ) -> torch.Tensor:
-    """Sum the partial loss over depths, weighted 1, 1/2, 1/4, ... divided by their sum.
+    """Sum the partial loss over the outputs, each weighted, divided by the sum of the weights.
 
     Parameters
     ----------
@@ -52,10 +53,12 @@ def deep_supervision_loss(
         0 ignored, k for channel k - 1.
     weights : (C,) tensor, optional
         Class weights of the cross-entropy.
+    depths : sequence of float
+        Weight of each output; 1, 1/2, 1/4, ... where it is empty.
     background : bool
         Channel 0 is the background.
     """
-    depths = [2.0**-k for k in range(len(logits))]
+    depths = depths or [2.0**-k for k in range(len(logits))]
     losses = [
         depth * partial_loss(each, target, weights, background=background)
         for depth, each in zip(depths, logits, strict=True)
