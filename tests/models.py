@@ -14,10 +14,19 @@ from napari_ziggurat.networks import (
 from napari_ziggurat.networks.norms import reestimate_statistics
 
 
-def tiny_model(axes: str = "yx", channels: int = 1, **changes: object) -> Model:
+def tiny_model(
+    axes: str = "yx",
+    channels: int = 1,
+    *,
+    name: str = "residual_unet",
+    features: tuple[int, ...] = (4, 6),
+    step: tuple[int, ...] = (),
+    **changes: object,
+) -> Model:
     """A network with random parameters and classes 0, 1 and 5 for images with these axes.
 
-    Its stride is 2 per axis, its receptive field smaller than its rim of 16.
+    Its stride from level to level is 2 per axis, but for the first where ``step`` says another;
+    with two levels its receptive field is smaller than its rim of 16.
     """
     torch.manual_seed(0)
     dims = len(axes)
@@ -25,11 +34,11 @@ def tiny_model(axes: str = "yx", channels: int = 1, **changes: object) -> Model:
         dims=2 if dims == 2 else 3,
         in_channels=channels,
         out_channels=3,
-        features=(4, 6),
-        strides=((1,) * dims, (2,) * dims),
-        kernels=((3,) * dims,) * 2,
+        features=features,
+        strides=((1,) * dims, step or (2,) * dims, *((2,) * dims,) * (len(features) - 2)),
+        kernels=((3,) * dims,) * len(features),
     )
-    config = configure_network("residual_unet", topology)
+    config = configure_network(name, topology)
     network = create_network(config)
     reestimate_statistics(network, [torch.randn(2, channels, *(16,) * dims) for _ in range(4)])
     values = {

@@ -641,12 +641,22 @@ def test_options_are_those_of_the_command_line(
     dock.click(dock.panel.options.button)
     dock.qtbot.keyClicks(dock.panel.options.lines["level"], "0")
     dock.qtbot.keyClicks(dock.panel.options.lines["device"], "cpu")
-    assert dock.panel.output.command.endswith("--level 0 --device cpu")
+    dock.qtbot.keyClicks(dock.panel.options.lines["depth"], "2")
+    dock.panel.options.switches["all_scales"].click()
+    assert dock.panel.output.command.endswith("--level 0 --all-scales --depth 2 --device cpu")
     dock.qtbot.keyClicks(dock.panel.options.lines["level"], "x")
     assert dock.panel.output.command == ""
     assert "⚠ --level cannot be '0x'" in dock.panel.output.text.toPlainText()
     dock.click(dock.panel.whole_button)
     assert "--level cannot be '0x'" in dock.panel.activity.sentence.text()
+
+
+def test_the_view_takes_the_depth_that_was_typed(open_dock: Any, make_model: Any) -> None:
+    dock = open_dock(plane_layer)
+    dock.choose(make_model("yx"))  # a network that has no depths to choose from
+    dock.click(dock.panel.options.button)
+    dock.qtbot.keyClicks(dock.panel.options.lines["depth"], "1")
+    assert "cannot be pruned" in dock.run(dock.panel.view_button)
 
 
 def test_a_view_that_is_too_large_is_refused_with_numbers(

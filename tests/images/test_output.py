@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import yaozarrs
 import zarr
+from hypothesis import given
+from hypothesis import strategies as st
 from zarr.storage import LocalStore
 
 from napari_ziggurat.classes import LabelClass
@@ -84,6 +86,22 @@ def test_voxel_centres_of_all_levels_coincide(shape: tuple[int, ...]) -> None:
             factor = round(level.spacing.values[axis] / fine.spacing.values[axis])
             centres = fine.translation[axis] + np.arange(factor) * fine.spacing.values[axis]
             assert level.translation[axis] == pytest.approx(centres.mean())
+
+
+@given(st.data())
+def test_a_block_writes_whole_shards_of_every_given_level(data: st.DataObject) -> None:
+    factor = data.draw(st.sampled_from([1, 2, 3, 4, 8]))
+    length, cell = data.draw(st.integers(1, 300)), factor * data.draw(st.integers(1, 12))
+    chunk = min(cell, length)
+    fits = 1 if chunk < cell else data.draw(st.integers(1, -(-length // chunk)))
+    plane = OutputGrid(
+        Axes("yx"), (length, 5), np.dtype("uint8"), Spacing((1.0, 1.0)), (0.0, 0.0), (chunk, 5),
+        (chunk * fits, 5), downsamplings=((factor, 1),),
+    )  # fmt: skip
+    fine, coarse = (level.fitted() for level in plane.levels)
+    blocks = range(0, length, fine.shard[0])
+    assert coarse.shape[0] == -(-length // factor)
+    assert list(range(0, coarse.shape[0], coarse.shard[0])) == [b // factor for b in blocks]
 
 
 def test_storage_is_as_small_as_the_image() -> None:

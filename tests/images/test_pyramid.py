@@ -111,6 +111,17 @@ def test_probabilities_are_averaged(tmp_path: Path) -> None:
     np.testing.assert_allclose(arrays[1][...], expected, rtol=1e-6)
 
 
+def test_levels_that_are_filled_already_are_kept(tmp_path: Path) -> None:
+    plane = grid("yx", (1100, 1100), "uint8")
+    arrays = create_output(tmp_path / "a.zarr", plane, kind="labels")
+    arrays[1][...] = 3  # level 0 is left empty
+    steps = list(fill_coarser(tmp_path / "a.zarr", "labels", filled=2))
+    assert len(arrays) == 3
+    assert steps[-1][0] == steps[-1][1] > 0
+    assert (arrays[1][...] == 3).all()
+    assert (arrays[2][...] == 3).all()
+
+
 def test_a_small_image_has_no_coarser_level(tmp_path: Path) -> None:
     create_output(tmp_path / "a.zarr", grid("yx", (100, 100), "uint8"), kind="labels")
     assert list(fill_coarser(tmp_path / "a.zarr", "labels")) == [(0, 0)]

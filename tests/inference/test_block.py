@@ -12,6 +12,7 @@ from models import tiny_model
 from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.geometry import BlockGrid, Box, Lattice
 from napari_ziggurat.inference.block import WindowReader, predict_block
+from napari_ziggurat.inference.levels import finest_level
 from napari_ziggurat.inference.predictor import Predictor
 
 CPU = torch.device("cpu")
@@ -21,14 +22,14 @@ def _assemble(
     image: NDArray[np.float32], lattice: Lattice, predictor: Predictor, block: tuple[int, ...]
 ) -> NDArray[np.float32]:
     reader = WindowReader(lambda box: image[(slice(None), *box.slices)], lambda x: x, flat=False)
-    whole = Box.whole(lattice.shape)
+    whole, levels = Box.whole(lattice.shape), [finest_level(len(lattice.shape))]
     pieces = [
         piece
         for each in BlockGrid(whole, block)
-        for piece in predict_block(each.write_box, lattice, reader, predictor)
+        for piece in predict_block(each.write_box, lattice, levels, reader, predictor)
     ]
-    out = np.full((pieces[0][1].shape[0], *lattice.shape), np.nan, np.float32)
-    for box, values in pieces:
+    out = np.full((pieces[0][1][0].shape[0], *lattice.shape), np.nan, np.float32)
+    for box, (values,) in pieces:
         assert np.isnan(out[(slice(None), *box.slices)]).all(), "a voxel was written twice"
         out[(slice(None), *box.slices)] = values
     return out
@@ -89,7 +90,7 @@ def test_an_error_while_reading_reaches_the_caller_and_ends_the_threads() -> Non
         Predictor(tiny_model().network, CPU) as predictor,
         pytest.raises(OSError, match="disk gone"),
     ):
-        list(predict_block(Box.whole((40, 40)), lattice, reader, predictor))
+        list(predict_block(Box.whole((40, 40)), lattice, [finest_level(2)], reader, predictor))
 
 
 def test_batches_of_one_shape_give_the_same_as_single_windows() -> None:
@@ -102,7 +103,7 @@ def test_batches_of_one_shape_give_the_same_as_single_windows() -> None:
         batched = predictor._batched(
             lattice.cells(Box.whole((70, 80))), reader, lambda cell, p: (cell, p)
         )
-        for cell, values in batched:
+        for cell, (values,) in batched:
             inside = cell.box.relative_to(cell.window.start)
             np.testing.assert_allclose(
                 values[(slice(None), *inside.slices)],

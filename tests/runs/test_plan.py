@@ -6,11 +6,13 @@ import pytest
 from models import tiny_model
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.images import Image, image_from_array
+from napari_ziggurat.inference.levels import finest_level
 from napari_ziggurat.runs.level import choose_level
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.plan import Engine, plan_segmentation
 
 PLANE = np.zeros((64, 64), np.uint8)
+FINEST = (finest_level(2),)
 CPU = Engine("cpu", "float32", at_once=2, waiting=4)
 
 
@@ -36,7 +38,7 @@ def test_the_level_is_chosen_by_spacing_and_doubts_are_told(
     image: tuple[float, str | None], model: tuple[float, str | None], level: int, words: str
 ) -> None:
     spec = tiny_model(spacing=(model[0],) * 2, unit=model[1]).spec
-    plan = plan_segmentation(pyramid(*image), spec, SegmentOptions(), CPU)
+    plan = plan_segmentation(pyramid(*image), spec, SegmentOptions(), CPU, FINEST)
     assert plan.level == level
     assert words in " ".join(plan.notes)
     assert bool(plan.notes) == bool(words)
@@ -52,15 +54,15 @@ def test_a_gpu_is_measured_by_its_own_memory() -> None:
     image, spec = image_from_array(PLANE, axes="yx"), tiny_model().spec
     small = Engine("cuda:0", "float32", at_once=400, waiting=3, free=1000)
     with pytest.raises(InputError, match=r"on cuda:0 with 400 windows.*smaller --batch"):
-        plan_segmentation(image, spec, SegmentOptions(), small)
+        plan_segmentation(image, spec, SegmentOptions(), small, FINEST)
     large = Engine("cuda:0", "float32", at_once=400, waiting=3, free=10**12)
-    plan = plan_segmentation(image, spec, SegmentOptions(memory=10**6), large)
+    plan = plan_segmentation(image, spec, SegmentOptions(memory=10**6), large, FINEST)
     assert plan.memory < 10**6 < plan.network_memory
     assert "of the device's" in plan.render()
 
 
 def test_a_batch_that_the_cpu_does_not_use_is_told() -> None:
     image, spec = image_from_array(PLANE, axes="yx"), tiny_model().spec
-    assert plan_segmentation(image, spec, SegmentOptions(), CPU).notes == ()
-    (note,) = plan_segmentation(image, spec, SegmentOptions(batch=4), CPU).notes
+    assert plan_segmentation(image, spec, SegmentOptions(), CPU, FINEST).notes == ()
+    (note,) = plan_segmentation(image, spec, SegmentOptions(batch=4), CPU, FINEST).notes
     assert "--batch 4" in note

@@ -203,7 +203,7 @@ class Panel(QWidget):
         try:
             config = self._config(Path("view"))  # which is not written
             target = self._target(config)
-            self.runner.segment_view(self._view_request(target, config.device), target)
+            self.runner.segment_view(self._view_request(target, config), target)
         except (ZigguratError, OSError) as error:
             self.activity.fail(Failure.of(error))
 
@@ -216,7 +216,7 @@ class Panel(QWidget):
         else:
             self.output.replace.setChecked(False)  # after a Cancel the next click goes on
 
-    def _view_request(self, target: Target, device: str) -> ViewRequest:
+    def _view_request(self, target: Target, config: "SegmentConfig") -> ViewRequest:
         """Say what the canvas shows, in voxels of the image."""
         box = visible_box(self._viewer, target.layer)
         if box is None:
@@ -229,7 +229,14 @@ class Panel(QWidget):
         spatial = [at[letter] for letter in target.reading.image.axes.spatial]
         (start, stop) = zip(*spatial, strict=True)
         (moment, _) = at.get("t", (0, 1))
-        return ViewRequest(target.reading.image, target.model, Box(start, stop), moment, device)
+        return ViewRequest(
+            target.reading.image,
+            target.model,
+            Box(start, stop),
+            moment,
+            config.device,
+            config.depth,
+        )
 
 
 def _check_napari(viewer: "Viewer") -> None:

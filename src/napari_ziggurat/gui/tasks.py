@@ -26,13 +26,26 @@ _MOST = 2**24  # voxels of a view: more takes minutes, and the canvas has fewer 
 
 @dataclass(frozen=True)
 class ViewRequest:
-    """What to segment: a box in voxels of level 0, ((Z), Y, X), at one time; and on what device."""
+    """What to segment, and how.
+
+    Attributes
+    ----------
+    image : Image
+    model : Path
+    box : Box
+        Voxels of level 0, ((Z), Y, X).
+    time : int
+    device : str
+    depth : int or None
+        Of a UNet++: the output that is computed.
+    """
 
     image: "Image"
     model: Path
     box: Box
     time: int
     device: str = "auto"
+    depth: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,10 +62,13 @@ def segment_view(request: ViewRequest) -> Generator[Progress, None, Piece]:
     """Segment what is visible, window by window; the generator gives back a `Piece`."""
     yield Progress("load model")
     from napari_ziggurat.networks import load_model
+    from napari_ziggurat.networks.pruning import prune_model
     from napari_ziggurat.runs.level import box_at_level, choose_level
     from napari_ziggurat.runs.predict import predict_box
 
     (image, model) = (request.image, load_model(request.model))
+    if request.depth is not None:
+        model = prune_model(model, request.depth)
     level = choose_level(image, model.spec).level
     box = box_at_level(image, level, request.box)
     _check_size(box, level)

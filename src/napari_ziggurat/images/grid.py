@@ -1,5 +1,6 @@
 """OutputGrid: shape, type, place and storage of an array that is written; its coarser levels."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +33,9 @@ class OutputGrid:
         Centre of voxel 0 per spatial axis, in the unit of the spacing.
     chunk, shard : tuple of int
         Units of storage; a shard is a whole number of chunks on each axis.
+    downsamplings : tuple of tuple of int
+        Ratio of this grid to each of the levels that come next, per spatial axis, finest first.
+        Further ones are halved from the last of them.
 
     Raises
     ------
@@ -46,6 +50,7 @@ class OutputGrid:
     translation: tuple[float, ...]
     chunk: tuple[int, ...]
     shard: tuple[int, ...]
+    downsamplings: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.axes.names != "".join(a for a in "tczyx" if self.axes.has(a)):
@@ -61,9 +66,10 @@ class OutputGrid:
     @property
     def levels(self) -> tuple["OutputGrid", ...]:
         """The levels of the pyramid: this grid first, down to one that can be shown whole."""
-        grids = [self]
+        grids = [self, *map(self._given, self.downsamplings)]
         while max(grids[-1].shape[-2:]) > _COARSEST:
-            grids.append(grids[-1]._coarser())
+            coarser = grids[-1]._coarser(grids[-1]._halving())
+            grids.append(replace(coarser, chunk=self.chunk, shard=self.shard))
         return tuple(grids)
 
     def fitted(self) -> "OutputGrid":
@@ -80,13 +86,23 @@ class OutputGrid:
         by_letter = dict(zip(self.axes.spatial, values, strict=True))
         return [by_letter.get(letter, other) for letter in self.axes.names]
 
-    def _coarser(self) -> "OutputGrid":
-        factors = self._downsampling()
+    def _given(self, factors: tuple[int, ...]) -> "OutputGrid":
+        """Give a level that is written together with this one: a shard there for a shard here."""
+        steps = [int(f) for f in self.on_axes(factors, 1)]
+        cells = [-(-c // f) for c, f in zip(self.chunk, steps, strict=True)]
+        counts = [s // c for s, c in zip(self.shard, self.chunk, strict=True)]
+        # Several of the small chunks become one, as many as divide the shard.
+        chunk = tuple(c * math.gcd(n, f) for c, n, f in zip(cells, counts, steps, strict=True))
+        shard = tuple(c * n for c, n in zip(cells, counts, strict=True))
+        return replace(self._coarser(factors), chunk=chunk, shard=shard)
+
+    def _coarser(self, factors: tuple[int, ...]) -> "OutputGrid":
         steps = [int(f) for f in self.on_axes(factors, 1)]
         return replace(
             self,
             # An odd length is rounded up: the last voxel stands for what is left.
             shape=tuple(-(-n // f) for n, f in zip(self.shape, steps, strict=True)),
+            downsamplings=(),
             spacing=self.spacing.scaled(factors),
             # The centre of a coarse voxel is the centre of the voxels that it stands for.
             translation=tuple(
@@ -95,7 +111,7 @@ class OutputGrid:
             ),
         )
 
-    def _downsampling(self) -> tuple[int, ...]:
+    def _halving(self) -> tuple[int, ...]:
         """Halve the fine axes; one that is twice as coarse as the finest waits for the others."""
         lengths = [self.shape[self.axes.index(letter)] for letter in self.axes.spatial]
         sizes = self.spacing.values

@@ -22,7 +22,7 @@ Reduce = Callable[[Voxels, Sequence[int]], Voxels]
 _PIECE_VOXELS = 2**21
 
 
-def fill_coarser(path: Path, kind: Kind) -> Iterator[tuple[int, int]]:
+def fill_coarser(path: Path, kind: Kind, filled: int = 1) -> Iterator[tuple[int, int]]:
     """Write every level from the next finer one.
 
     Parameters
@@ -31,13 +31,15 @@ def fill_coarser(path: Path, kind: Kind) -> Iterator[tuple[int, int]]:
         An output that `create_output` made, with its finest level filled.
     kind : {"labels", "image"}
         Labels take the majority of their voxels, images the mean.
+    filled : int
+        How many of the finest levels are filled already; they are left as they are.
 
     Yields
     ------
     done, total : int
         Shards written and to write, over all levels. Memory is bounded by one shard.
     """
-    arrays = open_output(path)
+    arrays = open_output(path)[filled - 1 :]
     reduce = majority if kind == "labels" else mean
     total = sum(len(_shards(array)) for array in arrays[1:])
     for done, (fine, coarse, box) in enumerate(_steps(arrays)):

@@ -91,7 +91,7 @@ def _multiscale(grids: Sequence[OutputGrid], kind: Kind, name: str) -> dict[str,
             {"path": str(i), "coordinateTransformations": _transformations(grid)}
             for i, grid in enumerate(grids)
         ],
-        "type": _METHODS[kind],
+        "type": _METHODS[kind] if not grids[0].downsamplings else f"predicted, {_METHODS[kind]}",
     }
 
 

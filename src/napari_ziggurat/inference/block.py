@@ -1,6 +1,6 @@
 """One block: read, normalise, predict, cut the cells, assemble."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box, Cell, Lattice
+from napari_ziggurat.inference.levels import PredictedLevel
 from napari_ziggurat.inference.predictor import Predictor
 
-__all__ = ["WindowReader", "predict_block"]
+__all__ = ["Piece", "WindowReader", "predict_block"]
 
-Piece = tuple[Box, NDArray[np.float32]]
+Piece = tuple[Box, list[NDArray[np.float32]]]
 
 
 class _Normalise(Protocol):
@@ -46,23 +47,43 @@ class WindowReader:
 
 
 def predict_block(
-    write_box: Box, lattice: Lattice, reader: WindowReader, predictor: Predictor
+    write_box: Box,
+    lattice: Lattice,
+    levels: Sequence[PredictedLevel],
+    reader: WindowReader,
+    predictor: Predictor,
 ) -> Iterator[Piece]:
     """Compute the probabilities of a block, cell by cell.
+
+    Parameters
+    ----------
+    write_box : Box
+        Voxels of the image. Where there are coarser levels it starts on their grids, as cells and
+        windows do: then each of their voxels, too, is decided by one cell.
+    lattice : Lattice
+        Cells and windows.
+    levels : sequence of PredictedLevel
+        One for each output that the predictor gives, in the same order.
+    reader : WindowReader
+        Reads the windows.
+    predictor : Predictor
+        Computes them.
 
     Yields
     ------
     box : Box
         Voxels of the image that are decided now; together they are ``write_box``.
-    probabilities : (classes, (Z), Y, X) float32 array
-        For these voxels.
+    probabilities : list of (classes, (Z), Y, X) float32 arrays
+        For these voxels, at each level.
     """
 
-    def cut(cell: Cell, probabilities: NDArray[np.float32]) -> Piece:
-        if reader.flat:
-            probabilities = probabilities[:, np.newaxis]
+    def cut(cell: Cell, predictions: Sequence[NDArray[np.float32]]) -> Piece:
         box = cell.box.intersect(write_box)
-        inside = box.relative_to(cell.window.start)
-        return box, np.ascontiguousarray(probabilities[(slice(None), *inside.slices)])
+        parts = []
+        for level, found in zip(levels, predictions, strict=True):
+            inside = level.box(box).relative_to(level.box(cell.window).start).slices
+            with_axis = found[:, np.newaxis] if reader.flat else found
+            parts.append(np.ascontiguousarray(with_axis[(slice(None), *inside)]))
+        return box, parts
 
     return predictor.map(lattice.cells(write_box), reader, cut)

@@ -7,7 +7,7 @@ fixed shape, the last one padded.
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, Self, TypeVar
 
@@ -27,7 +27,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 Window = NDArray[np.float32]
 Load = Callable[[Task], Window]
-Save = Callable[[Task, Window], Result]
+Save = Callable[[Task, Sequence[Window]], Result]
 Activation = Literal["softmax", "none"]
 Precision = Literal["float32", "bfloat16"]
 
@@ -47,7 +47,7 @@ class Predictor:
     Parameters
     ----------
     network : Module
-        In evaluation mode; the predictor works on it in place (folds norms, moves it).
+        Gives logits, or a list of them; the predictor works on it in place (folds norms, moves it).
     device : torch.device
     precision : str
         ``"float32"`` or ``"bfloat16"`` parameters and activations.
@@ -122,15 +122,15 @@ class Predictor:
         load : callable
             Task -> normalised window (C, (Z), Y, X).
         save : callable
-            Task and probabilities (classes, (Z), Y, X) -> result.
+            Task and probabilities (classes, (Z), Y, X), one array per output -> result.
         """
         if self.device.type == "cpu":
-            return self._ahead(tasks, lambda t: save(t, self.compute(load(t)[np.newaxis])[0]))
+            return self._ahead(tasks, lambda t: save(t, self._one(load(t))))
         return self._batched(tasks, load, save)
 
     @torch.inference_mode()
-    def compute(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Compute probabilities of a batch (N, C, (Z), Y, X) at once.
+    def compute(self, windows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Compute probabilities of a batch (N, C, (Z), Y, X) at once, one array per output.
 
         Raises
         ------
@@ -144,9 +144,17 @@ class Predictor:
                 raise
             raise WorkFailed(self._too_much(windows.shape)) from error
 
-    def _forward(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _one(self, window: Window) -> list[Window]:
+        """Compute a window (C, (Z), Y, X) by itself."""
+        return [each[0] for each in self.compute(window[np.newaxis])]
+
+    def _forward(self, windows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         x = torch.from_numpy(windows).to(self.device).to(self.dtype)
-        logits = self._network(channels_last(x)).float()
+        found = self._network(channels_last(x))
+        return [self._activate(each) for each in (found if isinstance(found, list) else [found])]
+
+    def _activate(self, logits: torch.Tensor) -> NDArray[np.float32]:
+        logits = logits.float()
         if self._activation == "softmax":
             logits = logits.softmax(dim=1)
         result: NDArray[np.float32] = logits.cpu().numpy()
@@ -169,8 +177,8 @@ class Predictor:
             windows = [window for _, window in group]
             windows += [windows[-1]] * (self.batch - len(windows))
             probabilities = self.compute(np.stack(windows))
-            for (task, _), result in zip(group, probabilities, strict=False):
-                yield save(task, result)
+            for number, (task, _) in enumerate(group):
+                yield save(task, [each[number] for each in probabilities])
 
     def _ahead(self, tasks: Iterable[Any], work: Callable[[Any], Any]) -> Iterator[Any]:
         """Run work in the pool, keep the order, stay a few tasks ahead of who consumes."""

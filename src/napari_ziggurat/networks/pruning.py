@@ -3,12 +3,28 @@
 import torch
 
 from napari_ziggurat.errors import InputError
+from napari_ziggurat.networks.checkpoint import Model
 from napari_ziggurat.networks.config import ComposedConfig
 from napari_ziggurat.networks.encoders.stages import StageEncoder
 from napari_ziggurat.networks.necks import NestedUNetNeckConfig
 from napari_ziggurat.networks.network import ComposedNetwork, SegmentationNetwork
 
-__all__ = ["prune"]
+__all__ = ["prune", "prune_model"]
+
+
+def prune_model(model: Model, depth: int) -> Model:
+    """Give a model with the first levels and columns of its UNet++, as `prune` does.
+
+    Windows and rims stay as they are, so that it gives what the whole model's output of that depth
+    gives; the stride becomes smaller.
+
+    Raises
+    ------
+    InputError
+        The network cannot be pruned, or not to this depth.
+    """
+    network = prune(model.network, depth)
+    return Model(model.spec.model_copy(update={"network": network.config}), network)
 
 
 def prune(network: SegmentationNetwork, depth: int) -> ComposedNetwork:

@@ -15,6 +15,8 @@ class SegmentOptions:
     level: int | None = None
     box: str | None = None
     probabilities: bool = False
+    all_scales: bool = False
+    depth: int | None = None
     overwrite: bool = False
     version: Literal["0.4", "0.5"] = "0.5"
     device: str = "auto"

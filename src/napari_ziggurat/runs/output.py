@@ -5,7 +5,7 @@ working folder beside it, exported and removed at the end.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from napari_ziggurat.images import (
     read_record,
     write_attributes,
 )
+from napari_ziggurat.runs.block_result import BlockResult
 from napari_ziggurat.runs.journal import Fingerprint, Journal
 from napari_ziggurat.runs.place import (
     PROBABILITIES,
@@ -72,16 +73,20 @@ class Output:
         more = (self.probabilities,) if self.plan.probabilities else ()
         return (*more, self.store)
 
-    def write(
-        self, block: Block, time: int, labels: NDArray[np.uint8], more: NDArray[Any] | None
-    ) -> None:
-        """Write the shards of a block, then its journal entry."""
-        inside = block.write_box.relative_to(self.plan.region.start).slices
-        leading = (time,) if self.plan.image.axes.has("t") else ()
-        open_output(self.store)[0][(*leading, *inside)] = labels
-        if more is not None:
-            open_output(self.probabilities)[0][(*leading, slice(None), *inside)] = more
+    def write(self, block: Block, time: int, result: BlockResult) -> None:
+        """Write the shards of a block at each level, then its journal entry."""
+        self._write(self.store, block, time, result.labels)
+        if self.plan.probabilities:
+            self._write(self.probabilities, block, time, result.probabilities)
         self.journal.add(_entry(block, time), {"box": str(block.write_box)})
+
+    def _write(self, store: Path, block: Block, time: int, levels: Sequence[NDArray[Any]]) -> None:
+        """Write arrays ((classes), (Z), Y, X), one per predicted level."""
+        leading = (time,) if self.plan.image.axes.has("t") else ()
+        for level, array, voxels in zip(self.plan.levels, open_output(store), levels, strict=False):
+            origin = level.box(self.plan.region).start
+            inside = level.box(block.write_box).relative_to(origin).slices
+            array[(*leading, ..., *inside)] = voxels
 
     def has(self, block: Block, time: int) -> bool:
         """Tell whether a block is finished."""
@@ -261,6 +266,7 @@ def _grid(plan: SegmentPlan, channels: int) -> OutputGrid:
         ),
         chunk=chunk,
         shard=shard,
+        downsamplings=tuple(each.downsampling for each in plan.levels[1:]),
     )
 
 

@@ -72,6 +72,7 @@ def check_place(plan: SegmentPlan, out: Path, memory: int | None = None) -> None
     _check_apart(out, plan.image.source)
     _check_name(out)
     if is_file_format(out):
+        _check_levels(plan, out)
         check_format(out, plan.region.shape, plan.times)
         _check_export(plan, out, memory)
     if plan.probabilities:
@@ -126,6 +127,14 @@ def _check_name(out: Path) -> None:
         raise InputError(
             f"'{out}' ends in '{out.suffix}', which is no format that is written. Give --out a "
             f"name ending in .ome.zarr, {', '.join(_FILE_SUFFIXES)}, or without a suffix."
+        )
+
+
+def _check_levels(plan: SegmentPlan, out: Path) -> None:
+    if len(plan.levels) > 1:
+        raise InputError(
+            f"'{out}' holds one level, and --all-scales gives {len(plan.levels)}. Give --out a "
+            "name ending in .ome.zarr, or leave --all-scales out."
         )
 
 

@@ -1,8 +1,10 @@
 """Plan: what a segmentation will do, decided before anything is written."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
 import psutil
@@ -10,6 +12,7 @@ import psutil
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Axes, BlockGrid, Box, Lattice
 from napari_ziggurat.images import Image
+from napari_ziggurat.inference.levels import PredictedLevel
 from napari_ziggurat.networks.checkpoint import ModelSpec
 from napari_ziggurat.runs.level import check_fit, choose_level
 from napari_ziggurat.runs.options import SegmentOptions
@@ -59,6 +62,8 @@ class SegmentPlan:
         Voxels of the level that are written.
     lattice : Lattice
         Cells and windows, anchored to the image.
+    levels : tuple of PredictedLevel
+        Levels of the output that the network predicts, finest first; coarser ones are downsampled.
     chunk, shard : tuple of int
         Storage of the output per spatial axis; a shard is a block.
     engine : Engine
@@ -76,6 +81,7 @@ class SegmentPlan:
     level: int
     region: Box
     lattice: Lattice
+    levels: tuple[PredictedLevel, ...]
     chunk: tuple[int, ...]
     shard: tuple[int, ...]
     engine: Engine
@@ -120,8 +126,10 @@ class SegmentPlan:
     def memory(self) -> int:
         """Bytes of the machine's memory that the run needs at most, about."""
         classes, channels = len(self.spec.classes), len(self.spec.channels)
-        windows = self.engine.waiting * self._window * 4 * (channels + 2 * classes)
-        block = math.prod(self.shard) * (1 + 4 * classes * self.probabilities)
+        per_voxel = channels + 2 * classes * self._voxels_predicted
+        windows = int(self.engine.waiting * self._window * 4 * per_voxel)
+        per_voxel = (1 + 4 * classes * self.probabilities) * self._voxels_predicted
+        block = int(math.prod(self.shard) * per_voxel)
         network = self.network_memory if self.engine.free is None else 0
         return network + windows + 2 * block
 
@@ -161,12 +169,21 @@ class SegmentPlan:
             "precision": self.engine.precision,
             "memory_bytes": self.memory,
             "output_bytes": self.output_bytes,
+            "predicted_levels": [
+                {"level": number, "output": level.output, "downsampling": list(level.downsampling)}
+                for number, level in enumerate(self.levels)
+            ],
             "notes": list(self.notes),
         }
 
     @property
     def _window(self) -> int:
         return math.prod(self.lattice.window_shape)
+
+    @property
+    def _voxels_predicted(self) -> float:
+        """Voxels over all predicted levels, per voxel of the finest."""
+        return sum(1 / math.prod(level.downsampling) for level in self.levels)
 
     @property
     def _memory_words(self) -> str:
@@ -182,7 +199,11 @@ class SegmentPlan:
 
 
 def plan_segmentation(
-    image: Image, spec: ModelSpec, options: SegmentOptions, engine: Engine
+    image: Image,
+    spec: ModelSpec,
+    options: SegmentOptions,
+    engine: Engine,
+    levels: tuple[PredictedLevel, ...],
 ) -> SegmentPlan:
     """Decide everything.
 
@@ -192,20 +213,25 @@ def plan_segmentation(
         What is segmented, with what, and how.
     engine : Engine
         What computes.
+    levels : tuple of PredictedLevel
+        Levels of the output that the network predicts, finest first.
 
     Raises
     ------
     InputError
-        The model does not fit the image, the box lies outside, or the memory does not suffice.
+        The model does not fit the image, the box lies outside or does not start on the grid of
+        every level, two levels would be of one size, or the memory does not suffice.
     """
     check_fit(image, spec)
     level, notes = _level(image, spec, options.level)
     region = _region(image, level, options.box)
+    _check_grids(region, levels)
     lattice = Lattice(image.levels[level].shape, spec.window, spec.rim, spec.stride)
     chunk, shard = _storage(region.shape, lattice.cell_shape, options.version)
     plan = SegmentPlan(
-        image, spec, level, region, lattice, chunk, shard, engine, options.probabilities,
-        options.version, (*notes, *_machine_notes(options, engine)),
+        image, spec, level, region, lattice, levels, chunk, shard, engine, options.probabilities,
+        options.version,
+        (*notes, *_network_notes(options, levels), *_machine_notes(options, engine)),
     )  # fmt: skip
     _check_memory(plan, options.memory)
     return plan
@@ -218,6 +244,21 @@ def _level(image: Image, spec: ModelSpec, asked: int | None) -> tuple[int, tuple
         return asked, ()
     choice = choose_level(image, spec)
     return choice.level, (choice.why,) if choice.why else ()
+
+
+def _network_notes(options: SegmentOptions, levels: Sequence[PredictedLevel]) -> tuple[str, ...]:
+    notes = []
+    if options.depth is not None:
+        notes.append(
+            f"--depth {options.depth}: only the network's output of that depth is computed."
+        )
+    if len(levels) > 1:
+        listed = [
+            f"level {number} ({_by(level.downsampling)} voxels in one) is output {level.output}"
+            for number, level in enumerate(levels[1:], 1)
+        ]
+        notes.append(f"--all-scales: level 0 is the network's best output, {', '.join(listed)}.")
+    return tuple(notes)
 
 
 def _machine_notes(options: SegmentOptions, engine: Engine) -> tuple[str, ...]:
@@ -240,6 +281,25 @@ def _region(image: Image, level: int, text: str | None) -> Box:
             f"({image.axes.spatial})."
         )
     return box
+
+
+def _check_grids(region: Box, levels: Sequence[PredictedLevel]) -> None:
+    """Refuse a region that begins within a coarse voxel, or has no more than one at two levels."""
+    for fine, coarse in pairwise(levels):
+        if fine.box(region).size == coarse.box(region).size:
+            raise InputError(
+                f"{_by(region.shape)} voxels are too few for --all-scales: a voxel of output "
+                f"{coarse.output} of the network stands for {_by(coarse.downsampling)} of them, "
+                "so its level would be no smaller than the finer one. Leave --all-scales out."
+            )
+    grid = tuple(max(sizes) for sizes in zip(*(each.downsampling for each in levels), strict=True))
+    start = tuple(a // n * n for a, n in zip(region.start, grid, strict=True))
+    if start != region.start:
+        raise InputError(
+            f"With --all-scales a --box must start at multiples of {grid}, the voxels of the "
+            f"coarsest output; it starts at {region.start}. Nearest that fits: "
+            f"{Box(start, region.stop)}."
+        )
 
 
 def _storage(

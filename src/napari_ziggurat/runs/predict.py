@@ -1,45 +1,18 @@
 """Predict: the labels of one box, in memory."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image
 from napari_ziggurat.images.finite import refuse_not_finite
-from napari_ziggurat.inference.labels import most_probable
 from napari_ziggurat.networks import Model
 from napari_ziggurat.progress import Progress, Run
+from napari_ziggurat.runs.block_result import BlockResult
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
 
-__all__ = ["BlockResult", "predict_box"]
-
-
-@dataclass(frozen=True)
-class BlockResult:
-    """Labels of a block, and its probabilities where they are wanted."""
-
-    box: Box
-    values: tuple[int, ...]
-    labels: NDArray[np.uint8]
-    probabilities: NDArray[np.float32] | None
-
-    @classmethod
-    def empty(cls, plan: SegmentPlan, box: Box) -> "BlockResult":
-        """Make room for a block; every voxel is to be put."""
-        values = tuple(c.value for c in plan.spec.classes)
-        more = np.empty((len(values), *box.shape), np.float32) if plan.probabilities else None
-        return cls(box, values, np.empty(box.shape, np.uint8), more)
-
-    def put(self, box: Box, probabilities: NDArray[np.float32]) -> None:
-        """Take the probabilities (classes, (Z), Y, X) of a box inside the block."""
-        inside = box.relative_to(self.box.start).slices
-        self.labels[inside] = most_probable(probabilities, self.values)
-        if self.probabilities is not None:
-            self.probabilities[(slice(None), *inside)] = probabilities
+__all__ = ["predict_box"]
 
 
 def predict_box(
@@ -79,4 +52,4 @@ def predict_box(
         for done, piece in enumerate(pieces, 1):
             found.put(*piece)
             yield Progress("segment", done, total)
-        return found.labels
+        return found.labels[0]

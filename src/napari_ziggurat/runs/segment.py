@@ -12,13 +12,13 @@ from napari_ziggurat.images import Image, fill_coarser, find_images, open_image,
 from napari_ziggurat.images.finite import refuse_not_finite
 from napari_ziggurat.networks import Intensity, Model, load_model
 from napari_ziggurat.progress import Progress, Run
+from napari_ziggurat.runs.block_result import BlockResult
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.failure import explain
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.output import Output, begin_output
 from napari_ziggurat.runs.place import check_place
 from napari_ziggurat.runs.plan import SegmentPlan
-from napari_ziggurat.runs.predict import BlockResult
 from napari_ziggurat.runs.session import Session
 
 __all__ = ["SegmentResult", "segment", "segment_image"]
@@ -108,7 +108,7 @@ def _jobs(config: SegmentConfig) -> list[tuple[Path, Path]]:
     images = find_images(config.image)
     if images == [config.image]:
         return [(config.image, config.out)]
-    outs = [config.out / (stem(path) + _suffix(path)) for path in images]
+    outs = [config.out / (stem(path) + _suffix(path, config)) for path in images]
     if len(set(outs)) < len(outs):
         twice = sorted({out.name for out in outs if outs.count(out) > 1})
         raise InputError(
@@ -118,7 +118,9 @@ def _jobs(config: SegmentConfig) -> list[tuple[Path, Path]]:
     return list(zip(images, outs, strict=True))
 
 
-def _suffix(path: Path) -> str:
+def _suffix(path: Path, config: SegmentConfig) -> str:
+    if config.all_scales:
+        return ".ome.zarr"  # no other format that is written holds several levels
     return _SUFFIX_FOR.get(path.suffix.lower(), ".tif")
 
 
@@ -211,11 +213,11 @@ def _fill(
                 for number, piece in enumerate(pieces):
                     result.put(*piece)
                     yield Progress("segment", done + number, plan.windows)
-                output.write(block, moment, result.labels, result.probabilities)
+                output.write(block, moment, result)
             done += count
             yield Progress("segment", done, plan.windows)
     for stage, store, kind in output.pyramids():
-        for level_done, total in fill_coarser(store, kind):
+        for level_done, total in fill_coarser(store, kind, len(plan.levels)):
             yield Progress(stage, level_done, total)
     output.finish()
 

@@ -3,19 +3,24 @@
 import copy
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import numpy as np
+from torch import nn
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image
 from napari_ziggurat.images.statistics import sample_boxes, sample_values
 from napari_ziggurat.inference.block import Piece, WindowReader, predict_block
+from napari_ziggurat.inference.levels import PredictedLevel, finest_level, predicted_levels
 from napari_ziggurat.inference.predictor import Predictor, resolve_precision
 from napari_ziggurat.networks import Intensity, Model
 from napari_ziggurat.networks.device import resolve_device
+from napari_ziggurat.networks.network import SegmentationNetwork
+from napari_ziggurat.networks.outputs import SelectedOutputs, output_ratios
+from napari_ziggurat.networks.pruning import prune_model
 from napari_ziggurat.runs.journal import Fingerprint
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.plan import Engine, SegmentPlan, plan_segmentation
@@ -35,13 +40,15 @@ class Session:
     """
 
     def __init__(self, model: Model, options: SegmentOptions) -> None:
+        model = model if options.depth is None else prune_model(model, options.depth)
         self.spec = model.spec
         self.options = options
         self._digest = _digest(model)
+        self.levels = _levels(model, options)
         device = resolve_device(options.device)
         self.precision = resolve_precision(options.precision, device)
         self.predictor = Predictor(
-            copy.deepcopy(model.network),
+            _selected(copy.deepcopy(model.network), self.levels),
             device,
             precision=self.precision,
             batch=options.batch,
@@ -61,7 +68,7 @@ class Session:
             str(predictor.device), self.precision, predictor.at_once, predictor.waiting,
             predictor.free_memory(),
         )  # fmt: skip
-        return plan_segmentation(image, self.spec, self.options, engine)
+        return plan_segmentation(image, self.spec, self.options, engine, self.levels)
 
     def intensity(self, image: Image, level: int, time: int) -> Intensity:
         """Give the normalisation for a time point: the model's, or of the image itself.
@@ -84,13 +91,13 @@ class Session:
     def predict(
         self, plan: SegmentPlan, box: Box, intensity: Intensity, time: int
     ) -> Iterator[Piece]:
-        """Give probabilities of a box, cell by cell."""
+        """Give probabilities of a box at each level of the plan, cell by cell."""
         reader = WindowReader(
             read=lambda where: plan.image.read(plan.level, where, time),
             normalise=intensity.apply,
             flat=self.spec.dims < len(self.spec.axes),
         )
-        return predict_block(box, plan.lattice, reader, self.predictor)
+        return predict_block(box, plan.lattice, plan.levels, reader, self.predictor)
 
     def fingerprint(self, plan: SegmentPlan) -> Fingerprint:
         """Give everything that decides the result."""
@@ -110,10 +117,26 @@ class Session:
                 "precision": plan.engine.precision,
                 "device": self.predictor.device.type,
                 "probabilities": plan.probabilities,
+                "all scales": self.options.all_scales,
+                "depth": self.options.depth,
                 "OME-Zarr version": plan.version,
                 "NaN replaced by": image.nan_as,
             }
         )
+
+
+def _levels(model: Model, options: SegmentOptions) -> tuple[PredictedLevel, ...]:
+    axes = len(model.spec.axes)
+    if not options.all_scales:
+        return (finest_level(axes),)
+    return predicted_levels(output_ratios(model.network), axes, model.spec.network.name)
+
+
+def _selected(network: SegmentationNetwork, levels: Sequence[PredictedLevel]) -> nn.Module:
+    """Give a network with one output for each level."""
+    if len(levels) == 1:
+        return network
+    return SelectedOutputs(network, [level.output for level in levels])
 
 
 def _probe(image: Image, level: int) -> str:
