@@ -8,9 +8,11 @@ from monai.networks.nets.efficientnet import MBConvBlock
 from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
 from torch import nn
 
-from napari_ziggurat.networks import Topology, configure_network, create_network
-from napari_ziggurat.networks.norms import fold_batch_norm, reestimate_statistics
+from napari_ziggurat.networks import Topology, configure_network, create_network, list_networks
+from napari_ziggurat.networks.norms import fold_batch_norm, kept_norms, reestimate_statistics
+from pyramids import FIVE_LEVELS
 
+ISOTROPIC = {"monai_basic_unet", "monai_basic_unetpp", "monai_swin_unetr"}
 TOPOLOGY = Topology(
     dims=2, in_channels=1, out_channels=2, features=(4, 8),
     strides=((1, 1), (2, 2)), kernels=((3, 3),) * 2,
@@ -89,3 +91,28 @@ def test_norms_beside_their_convolutions_are_folded(network: nn.Module) -> None:
 def test_norms_that_do_not_follow_a_convolution_are_left(network: nn.Module) -> None:
     fold_batch_norm(network)
     assert any(isinstance(m, nn.BatchNorm2d) for m in network.modules())
+
+
+def test_batch_norm_of_all_networks_is_folded_but_where_it_comes_first() -> None:
+    kept: dict[str, list[str]] = {}
+    for info in list_networks():
+        topology = FIVE_LEVELS[2] if info.name in ISOTROPIC else TOPOLOGY.extended(1)
+        with torch.device("meta"):
+            network = create_network(configure_network(info.name, topology)).eval()
+        kept[info.name] = kept_norms(fold_batch_norm(network))
+    found = {name for name, reasons in kept.items() if any("batch norm" in r for r in reasons)}
+    assert found == {"monai_segresnet"}  # norm and activation come before its convolutions
+
+
+@pytest.mark.parametrize(
+    ("norm", "reason"),
+    [
+        (nn.InstanceNorm2d(4), "instance norm is kept: its statistics are those of each image"),
+        (nn.GroupNorm(2, 4), "group norm is kept: its statistics are those of each image"),
+        (nn.LayerNorm(4), "layer norm is kept: its statistics are those of each voxel"),
+    ],
+)
+def test_norms_that_cannot_be_folded_are_told_with_the_reason(norm: nn.Module, reason: str) -> None:
+    network = fold_batch_norm(nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4), norm))
+    (said,) = kept_norms(network)
+    assert said.startswith(reason)

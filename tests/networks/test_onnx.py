@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from models import tiny_model
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.networks import Model, create_network
+from napari_ziggurat.networks import Model, configure_network, create_network
 from napari_ziggurat.networks import onnx_export as module
 from napari_ziggurat.networks.config import ComposedConfig
-from napari_ziggurat.networks.onnx_export import export_onnx
+from napari_ziggurat.networks.onnx_export import export_onnx, relative_error
+from pyramids import FIVE_LEVELS
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra `onnx`")
 
@@ -57,3 +59,24 @@ def test_nothing_is_written_when_the_results_differ(
     with pytest.raises(InputError, match="Nothing was written"):
         export_onnx(tiny_model(), tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_whose_operators_hold_for_one_size_is_refused_before_it_is_traced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: pytest.fail("traced"))
+    model = tiny_model()
+    config = configure_network("monai_swin_unetr", FIVE_LEVELS[2])
+    model = replace(model, spec=model.spec.model_copy(update={"network": config}))
+    with pytest.raises(InputError, match=r"'monai_swin_unetr' cannot.*compute_mask.*'swin_unet'"):
+        export_onnx(model, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("found", [np.array([1.0, np.nan]), np.array([1.0])])
+def test_what_cannot_be_compared_is_infinitely_far(found: NDArray[np.float64]) -> None:
+    assert relative_error(found, np.array([1.0, 2.0])) == float("inf")
+
+
+def test_the_error_is_relative_to_the_largest_value() -> None:
+    assert relative_error(np.array([0.0, 21.0]), np.array([1.0, -20.0])) == pytest.approx(41 / 20)

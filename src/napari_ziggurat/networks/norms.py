@@ -11,9 +11,10 @@ from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-__all__ = ["fold_batch_norm", "reestimate_statistics"]
+__all__ = ["fold_batch_norm", "kept_norms", "reestimate_statistics"]
 
 # Where MONAI's blocks keep a convolution and the norm that follows it.
 _PAIRS: Mapping[type[nn.Module], Sequence[tuple[str, str]]] = {
@@ -22,6 +23,13 @@ _PAIRS: Mapping[type[nn.Module], Sequence[tuple[str, str]]] = {
     MBConvBlock: [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")],
     UnetBasicBlock: [("conv1.conv", "norm1"), ("conv2.conv", "norm2")],
     UnetResBlock: [("conv1.conv", "norm1"), ("conv2.conv", "norm2"), ("conv3.conv", "norm3")],
+}
+
+_KEPT: Mapping[type[nn.Module], str] = {
+    _BatchNorm: "batch norm is kept where it does not come right after a convolution",
+    _InstanceNorm: "instance norm is kept: its statistics are those of each image, not constants",
+    nn.GroupNorm: "group norm is kept: its statistics are those of each image, not constants",
+    nn.LayerNorm: "layer norm is kept: its statistics are those of each voxel, not constants",
 }
 
 
@@ -58,7 +66,8 @@ def reestimate_statistics(network: nn.Module, batches: Iterable[torch.Tensor]) -
 def fold_batch_norm(network: nn.Module) -> nn.Module:
     """Fold each batch norm into the convolution before it, in place; for evaluation only.
 
-    Outputs change by float32 rounding (< 1e-4). Returns the network.
+    Outputs change by float32 rounding (< 1e-4). Other norms stay, and `kept_norms` says why.
+    Returns the network.
     """
     for module in list(network.modules()):
         for conv_path, norm_path in _pairs(module):
@@ -69,6 +78,12 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
                 module.set_submodule(conv_path, folded)
                 module.set_submodule(norm_path, nn.Identity())
     return network
+
+
+def kept_norms(network: nn.Module) -> list[str]:
+    """Say of each kind of norm that `fold_batch_norm` left why it cannot be folded."""
+    modules = list(network.modules())
+    return [why for kind, why in _KEPT.items() if any(isinstance(m, kind) for m in modules)]
 
 
 def _pairs(module: nn.Module) -> Iterable[tuple[str, str]]:
