@@ -53,6 +53,10 @@ def test_keys_may_be_written_like_options():
         ({"steps": "many"}, "--steps cannot be 'many'"),
         ({"minutes": "-1"}, "--minutes cannot be '-1': it should be greater than 0"),
         ({"dims": "4"}, "--dims cannot be '4': it should be 2 or 3"),
+        (
+            {"upsampling": "x"},
+            "--upsampling cannot be 'x': it should be 'linear', 'deconv' or 'pixelshuffle'",
+        ),
         ({"level": "-1"}, "--level cannot be '-1'"),
         ({"axes": "zzyx"}, "repeats a letter"),
         ({"spacing": "1,2"}, None),

@@ -78,6 +78,7 @@ class PartConfig(Strict, ABC):
     purpose: ClassVar[str]
     fuses: ClassVar[bool] = False  # features of several levels meet in it: equalizers can act
     adds: ClassVar[bool] = False  # they meet in sums: equalizers act if sums are equalized
+    upsamples: ClassVar[bool] = False  # as the style says; else in the way of its paper
     kind: str
 
     def check(self, topology: Topology) -> None:
@@ -147,21 +148,40 @@ def register_part(config: type[P]) -> type[P]:
 
 
 def find_part(purpose: str) -> Callable[[Any], Any]:
-    """Give the validator that turns a mapping with a ``kind`` into the config of that kind."""
+    """Give the validator that turns a kind, or a mapping with one, into the config of that kind."""
 
     def parse(value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"kind": value}
         if not isinstance(value, Mapping):
             return value
-        return _lookup(purpose, str(value.get("kind"))).model_validate(value)
+        if "kind" not in value:
+            raise ValueError(f"{purpose} needs a kind; there are {', '.join(_kinds(purpose))}")
+        config = _lookup(purpose, str(value["kind"]))
+        _refuse_unknown(value, config)
+        return config.model_validate(value)
 
     return parse
+
+
+def _refuse_unknown(value: Mapping[str, Any], config: "type[PartConfig]") -> None:
+    unknown = [name for name in value if name not in config.model_fields]
+    if unknown:
+        known = [name for name in config.model_fields if name != "kind"]
+        has = f"it has {', '.join(known)}" if known else "it has none"
+        raise ValueError(f"{config.purpose} '{value['kind']}' has no setting '{unknown[0]}'; {has}")
+
+
+def _kinds(purpose: str) -> list[str]:
+    load_extensions()
+    return sorted(kind for each, kind in _PARTS if each == purpose)
 
 
 def _lookup(purpose: str, kind: str) -> "type[PartConfig]":
     if (purpose, kind) not in _PARTS:
         load_extensions()
     if (purpose, kind) not in _PARTS:
-        known = sorted(k for p, k in _PARTS if p == purpose)
+        known = _kinds(purpose)
         close = difflib.get_close_matches(kind, known) or known
         raise ValueError(f"there is no {purpose} '{kind}'; choose for example {', '.join(close)}")
     return _PARTS[purpose, kind]

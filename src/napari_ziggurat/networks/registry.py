@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from napari_ziggurat.errors import InputError
+from napari_ziggurat.networks.composition import Composition, explain_errors
 from napari_ziggurat.networks.config import ComposedConfig, MonaiConfig, NetworkConfig, Topology
 from napari_ziggurat.networks.parts import load_extensions
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "NetworkInfo",
     "PresetEntry",
+    "compose",
     "configure_network",
     "create_network",
+    "find_preset",
     "known_presets",
     "list_networks",
     "register_network",
@@ -83,41 +86,76 @@ def register_network(name: str, *, paper: str, summary: str) -> Callable[[Preset
     return register
 
 
-def configure_network(name: str, topology: Topology, **choices: str) -> NetworkConfig:
-    """Give the config of a preset for a pyramid.
+def configure_network(
+    network: str | Composition, topology: Topology, **choices: str
+) -> NetworkConfig:
+    """Give the config of a network for a pyramid.
 
     Parameters
     ----------
-    name : str
-        As in ``--network``.
+    network : str or Composition
+        The name of a preset, as in ``--network``, or what a person composed.
     topology : Topology
         The pyramid.
     **choices
-        Fields of `ComposedConfig` that differ from the preset, such as ``upsampling``.
+        Fields of `ComposedConfig` that differ from it, such as ``upsampling``.
 
     Raises
     ------
     InputError
         There is no such preset, and the message lists those there are; or it does not fit.
     """
+    composed = network if isinstance(network, Composition) else None
+    preset = find_preset(composed.preset if composed else str(network))
+    called = composed.called if composed else str(network)
+    changes: dict[str, Any] = {**(composed.changes if composed else {}), **choices}
+    try:
+        config = preset.build(topology)
+        if changes and not isinstance(config, ComposedConfig):
+            raise InputError(
+                f"Network '{called}' is MONAI's own and takes no {', '.join(changes)}; leave it "
+                "out, or choose a network that is composed of parts."
+            )
+        name = {"name": composed.name} if composed else {}
+        return type(config).model_validate(config.model_dump() | changes | name)
+    except ValidationError as error:
+        what = "; ".join(explain_errors(error, ComposedConfig))
+        raise InputError(f"Network '{called}' does not fit: {what}.") from None
+
+
+def find_preset(name: str) -> PresetEntry:
+    """Look a preset up by its name.
+
+    Raises
+    ------
+    InputError
+        There is none; the message says which there are.
+    """
     presets = known_presets()
     if name not in presets:
-        close = difflib.get_close_matches(name, presets)
+        close = difflib.get_close_matches(name.lower(), presets)
         meant = f" Did you mean {' or '.join(close)}?" if close else ""
         raise InputError(
             f"There is no network named '{name}'.{meant} There are: {', '.join(sorted(presets))}."
         )
-    try:
-        config = presets[name].build(topology)
-        if choices and not isinstance(config, ComposedConfig):
-            raise InputError(
-                f"Network '{name}' is MONAI's own and takes no {', '.join(choices)}; leave it out, "
-                "or choose a network that is composed of parts."
-            )
-        return type(config).model_validate(config.model_dump() | choices)
-    except ValidationError as error:
-        what = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
-        raise InputError(f"Network '{name}' does not fit: {what}.") from None
+    return presets[name]
+
+
+def compose(preset: str) -> Composition:
+    """Give a preset part by part, with every setting as it is for planes, to start from.
+
+    Raises
+    ------
+    InputError
+        There is no such preset, or it is not composed of parts.
+    """
+    config = find_preset(preset).build(_REFERENCE)
+    if not isinstance(config, ComposedConfig):
+        raise InputError(
+            f"Network '{preset}' is MONAI's own and not composed of parts; take another."
+        )
+    fields = set(Composition.model_fields) & set(ComposedConfig.model_fields)
+    return Composition.model_validate(config.model_dump(include=fields) | {"preset": preset})
 
 
 def create_network(config: NetworkConfig) -> "SegmentationNetwork":

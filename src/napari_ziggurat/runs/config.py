@@ -34,13 +34,17 @@ __all__ = [
     "DEFAULT_MINUTES",
     "DemoConfig",
     "EvaluateConfig",
+    "ExplainConfig",
     "ExportConfig",
     "InfoConfig",
+    "NetworksConfig",
+    "SearchConfig",
     "SegmentConfig",
     "TrainConfig",
 ]
 
 DEFAULT_MINUTES = 10.0
+SEARCH_MINUTES = 30.0
 
 _IMAGE = "Where the file is silent"
 _NETWORK = "Network and training, chosen from the data unless given"
@@ -68,10 +72,29 @@ _AxesSetting = Annotated[
     AxesText | None,
     setting("Axes of the stored array, such as zyx or czyx.", metavar="AXES", panel=_IMAGE),
 ]
+_SeedSetting = Annotated[Seed, setting("Seed of everything random.", metavar="S")]
+_DimsSetting = Annotated[
+    Dims | None, setting("Network over slices or over volumes.", panel=_NETWORK)
+]
+_PatchSetting = Annotated[
+    PatchShape | None,
+    setting("Shape of a training patch, such as 32,128,128.", metavar="Z,Y,X", panel=_NETWORK),
+]
+_DepthSetting = Annotated[
+    Count | None, setting("Number of resolutions in the network.", metavar="N", panel=_NETWORK)
+]
+_FeaturesSetting = Annotated[
+    Count | None, setting("Features at the finest resolution.", metavar="N", panel=_NETWORK)
+]
+_RateSetting = Annotated[
+    Positive | None, setting("Learning rate at the start.", metavar="RATE", panel=_NETWORK)
+]
 
 
 class _SourceSettings(Settings):
     """What a person can say about an image where its file is silent."""
+
+    last: ClassVar = ("axes", "spacing", "unit")
 
     axes: _AxesSetting = None
     spacing: Annotated[
@@ -93,14 +116,19 @@ class InfoConfig(_SourceSettings):
     image: Annotated[Path, setting("Image file, OME-Zarr or folder of images.", positional=True)]
 
 
-class TrainConfig(_SourceSettings):
-    """What ``ziggurat train`` does.
+class NetworksConfig(Settings):
+    """What ``ziggurat networks`` shows."""
 
-    Either dense ``labels`` or a sparse ``annotation`` belong to each image. Training ends after
-    ``minutes`` of wall time, validation included, or after ``steps``.
-    """
+    show: Annotated[
+        str | None,
+        setting("Show the parts of this network as YAML, to start from.", metavar="NAME"),
+    ] = None
 
-    alternatives: ClassVar = (("minutes", "steps"), ("labels", "annotation"))
+
+class _LearningSettings(_SourceSettings):
+    """What is learned from: either dense ``labels`` or a sparse ``annotation`` for each image."""
+
+    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("labels", "annotation"),)
 
     image: Annotated[
         Paths,
@@ -127,88 +155,6 @@ class TrainConfig(_SourceSettings):
     val_image: Annotated[Paths, setting("Image to validate on; may be said again.")] = ()
     val_labels: Annotated[Paths, setting("Labels of --val-image.")] = ()
     overwrite: _OverwriteSetting = False
-    minutes: Annotated[
-        Positive | None,
-        setting(
-            f"Wall time of training; {DEFAULT_MINUTES:g} unless --steps is given.", metavar="M"
-        ),
-    ] = None
-    steps: Annotated[
-        Count | None,
-        setting("Number of training steps; a seeded run repeats bit for bit.", metavar="N"),
-    ] = None
-    seed: Annotated[Seed, setting("Seed of everything random.", metavar="S")] = 0
-    from_model: Annotated[
-        Path | None,
-        setting(
-            "Model to go on from instead of a fresh network.", option="--from", metavar="MODEL"
-        ),
-    ] = None
-    network: Annotated[
-        str, setting("Architecture; 'ziggurat networks' lists them.", panel=_NETWORK)
-    ] = "residual_unet"
-    dims: Annotated[
-        Dims | None,
-        setting("Network over slices or over volumes.", panel=_NETWORK),
-    ] = None
-    patch: Annotated[
-        PatchShape | None,
-        setting("Shape of a training patch, such as 32,128,128.", metavar="Z,Y,X", panel=_NETWORK),
-    ] = None
-    depth: Annotated[
-        Count | None, setting("Number of resolutions in the network.", metavar="N", panel=_NETWORK)
-    ] = None
-    features: Annotated[
-        Count | None, setting("Features at the finest resolution.", metavar="N", panel=_NETWORK)
-    ] = None
-    upsampling: Annotated[
-        Literal["linear", "deconv", "pixelshuffle"] | None,
-        setting("How coarse features are brought to a finer grid.", panel=_NETWORK),
-    ] = None
-    equalize: Annotated[
-        Literal["explicit", "initialisation", "off"] | None,
-        setting("Scale equalizers before features of several levels are joined.", panel=_NETWORK),
-    ] = None
-    recalibrate: Annotated[
-        bool,
-        setting("With --from: measure the scale equalizers on these images.", panel=_NETWORK),
-    ] = False
-    deep_supervision: Annotated[
-        LossWeights | None,
-        setting(
-            "Weight of the loss at each output, best first; 1,0.5,0.25 unless given, and 1 alone "
-            "teaches the last output only.",
-            metavar="W,W,...",
-            panel=_NETWORK,
-        ),
-    ] = None
-    learning_rate: Annotated[
-        Positive | None, setting("Learning rate at the start.", metavar="RATE", panel=_NETWORK)
-    ] = None
-    class_shares: Annotated[
-        Literal["estimated", "painted"],
-        setting(
-            "Strokes only. How common classes are: estimated from the images, or as painted.",
-            panel=_NETWORK,
-        ),
-    ] = "estimated"
-    nan_as: _NanSetting = None
-    device: _DeviceSetting = "auto"
-    batch: _BatchSetting = None
-    memory: _MemorySetting = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_minutes(cls, values: object) -> object:
-        if isinstance(values, dict) and values.get("minutes") is values.get("steps") is None:
-            return {**values, "minutes": DEFAULT_MINUTES}
-        return values
-
-    @model_validator(mode="after")
-    def _check_length(self) -> Self:
-        if self.minutes is not None and self.steps is not None:
-            raise InputError("Training ends after --minutes or after --steps; give one of them.")
-        return self
 
     @model_validator(mode="after")
     def _check_labels(self) -> Self:
@@ -235,10 +181,161 @@ class TrainConfig(_SourceSettings):
         """Only some voxels are labelled."""
         return bool(self.annotation)
 
+
+class TrainConfig(_LearningSettings):
+    """What ``ziggurat train`` does.
+
+    Training ends after ``minutes`` of wall time, validation included, or after ``steps``.
+    """
+
+    alternatives: ClassVar = (("minutes", "steps"), *_LearningSettings.alternatives)
+
+    minutes: Annotated[
+        Positive | None,
+        setting(
+            f"Wall time of training; {DEFAULT_MINUTES:g} unless --steps is given.", metavar="M"
+        ),
+    ] = None
+    steps: Annotated[
+        Count | None,
+        setting("Number of training steps; a seeded run repeats bit for bit.", metavar="N"),
+    ] = None
+    seed: _SeedSetting = 0
+    from_model: Annotated[
+        Path | None,
+        setting(
+            "Model to go on from instead of a fresh network.", option="--from", metavar="MODEL"
+        ),
+    ] = None
+    network: Annotated[
+        str,
+        setting(
+            "Architecture: a name that 'ziggurat networks' lists, or a YAML file of parts.",
+            panel=_NETWORK,
+        ),
+    ] = "residual_unet"
+    dims: _DimsSetting = None
+    patch: _PatchSetting = None
+    depth: _DepthSetting = None
+    features: _FeaturesSetting = None
+    upsampling: Annotated[
+        Literal["linear", "deconv", "pixelshuffle"] | None,
+        setting("How coarse features are brought to a finer grid.", panel=_NETWORK),
+    ] = None
+    equalize: Annotated[
+        Literal["explicit", "initialisation", "off"] | None,
+        setting("Scale equalizers before features of several levels are joined.", panel=_NETWORK),
+    ] = None
+    recalibrate: Annotated[
+        bool,
+        setting("With --from: measure the scale equalizers on these images.", panel=_NETWORK),
+    ] = False
+    deep_supervision: Annotated[
+        LossWeights | None,
+        setting(
+            "Weight of the loss at each output, best first; 1,0.5,0.25 unless given, and 1 alone "
+            "teaches the last output only.",
+            metavar="W,W,...",
+            panel=_NETWORK,
+        ),
+    ] = None
+    learning_rate: _RateSetting = None
+    class_shares: Annotated[
+        Literal["estimated", "painted"],
+        setting(
+            "Strokes only. How common classes are: estimated from the images, or as painted.",
+            panel=_NETWORK,
+        ),
+    ] = "estimated"
+    nan_as: _NanSetting = None
+    device: _DeviceSetting = "auto"
+    batch: _BatchSetting = None
+    memory: _MemorySetting = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_minutes(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("minutes") is values.get("steps") is None:
+            return {**values, "minutes": DEFAULT_MINUTES}
+        return values
+
+    @model_validator(mode="after")
+    def _check_length(self) -> Self:
+        if self.minutes is not None and self.steps is not None:
+            raise InputError("Training ends after --minutes or after --steps; give one of them.")
+        return self
+
     @property
     def memory_bytes(self) -> int | None:
         """Memory that may be used, in bytes."""
         return None if self.memory is None else parse_bytes(self.memory)
+
+
+class SearchConfig(_LearningSettings):
+    """What ``ziggurat search`` does.
+
+    It ends after ``minutes`` of wall time or after so many ``candidates``.
+    """
+
+    alternatives: ClassVar = (("minutes", "candidates"), *_LearningSettings.alternatives)
+
+    out: Annotated[Path, setting("Folder that the log and the best network are written to.")]
+    minutes: Annotated[
+        Positive | None,
+        setting(
+            f"Wall time of the search; {SEARCH_MINUTES:g} unless --candidates is given.",
+            metavar="M",
+        ),
+    ] = None
+    candidates: Annotated[
+        Count | None,
+        setting(
+            "Number of pyramids to try, the first included; a seeded search repeats bit for bit.",
+            metavar="N",
+        ),
+    ] = None
+    steps: Annotated[Count, setting("Training steps of each candidate.", metavar="N")] = 100
+    random_start: Annotated[
+        bool, setting("Start from random connections instead of those of the network.")
+    ] = False
+    seed: _SeedSetting = 0
+    network: Annotated[
+        str,
+        setting(
+            "Network whose neck is searched: nas_fpn, or a YAML file of parts with such a neck.",
+            panel=_NETWORK,
+        ),
+    ] = "nas_fpn"
+    dims: _DimsSetting = None
+    patch: _PatchSetting = None
+    depth: _DepthSetting = None
+    features: Annotated[
+        Count | None,
+        setting(
+            "Features at the finest resolution while searching; half of what training takes "
+            "unless given.",
+            metavar="N",
+            panel=_NETWORK,
+        ),
+    ] = None
+    learning_rate: _RateSetting = None
+    nan_as: _NanSetting = None
+    device: _DeviceSetting = "auto"
+    batch: _BatchSetting = None
+    memory: _MemorySetting = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_minutes(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("minutes") is values.get("candidates") is None:
+            return {**values, "minutes": SEARCH_MINUTES}
+        return values
+
+    @model_validator(mode="after")
+    def _check_length(self) -> Self:
+        if self.minutes is not None and self.candidates is not None:
+            raise InputError("A search ends after --minutes or after --candidates; give one.")
+        return self
 
 
 class SegmentConfig(_SourceSettings):
@@ -265,6 +362,17 @@ class SegmentConfig(_SourceSettings):
         ),
     ] = None
     probabilities: Annotated[bool, setting("Write the probability of each class as well.")] = False
+    all_scales: Annotated[
+        bool,
+        setting(
+            "Write what the coarser outputs of the network predict as the levels of their "
+            "resolutions; OME-Zarr only."
+        ),
+    ] = False
+    depth: Annotated[
+        Count | None,
+        setting("UNet++ only: steps down to compute; fewer are faster.", metavar="N"),
+    ] = None
     dry_run: Annotated[bool, setting("Print what would be done, and stop.", once=True)] = False
     overwrite: _OverwriteSetting = False
     version: Annotated[
@@ -316,11 +424,37 @@ class ExportConfig(Settings):
     """What ``ziggurat export`` writes."""
 
     model: Annotated[Path, setting("Folder of the model.", positional=True)]
-    format: Annotated[Literal["onnx"], setting("Format of the file.")] = "onnx"
+    format: Annotated[
+        Literal["onnx", "tensorrt"],
+        setting("Format of the file; tensorrt needs TensorRT and makes an engine for this GPU."),
+    ] = "onnx"
     out: Annotated[
         Path | None, setting("File to write; beside the model unless given.", metavar="PATH")
     ] = None
     overwrite: _OverwriteSetting = False
+
+
+class ExplainConfig(_SourceSettings):
+    """What ``ziggurat explain`` looks at: a network at work on one region of an image."""
+
+    model: Annotated[Path, setting("Folder of the model.", positional=True)]
+    image: Annotated[Path, setting("Image file or OME-Zarr.", positional=True)]
+    out: Annotated[Path, setting("Folder for everything that is found.")]
+    level: Annotated[
+        Level | None,
+        setting("Resolution level; chosen by the model's spacing unless given.", metavar="N"),
+    ] = None
+    box: Annotated[
+        BoxText | None,
+        setting(
+            "Look at these voxels of the level, such as 0:16,100:612,0:512; one window in the "
+            "middle unless given.",
+            metavar="START:STOP,...",
+        ),
+    ] = None
+    overwrite: _OverwriteSetting = False
+    nan_as: _NanSetting = None
+    device: _DeviceSetting = "auto"
 
 
 class DemoConfig(Settings):
@@ -330,7 +464,7 @@ class DemoConfig(Settings):
         "ziggurat-demo"
     )
     minutes: Annotated[Positive, setting("Wall time of training.", metavar="M")] = 1.5
-    seed: Annotated[Seed, setting("Seed of everything random.", metavar="S")] = 0
+    seed: _SeedSetting = 0
     device: _DeviceSetting = "auto"
     overwrite: _OverwriteSetting = False
 

@@ -6,6 +6,7 @@ field's name (``val_image``, ``--val-image``) unless the field says otherwise.
 
 import difflib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
@@ -16,6 +17,7 @@ from napari_ziggurat.errors import InputError, MissingError
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
+    from yaml import SafeLoader
 
 __all__ = ["Settings", "read_yaml", "setting"]
 
@@ -64,16 +66,18 @@ class Settings(BaseModel):
     ----------
     alternatives : tuple of tuple of str
         Fields of which a new one replaces the others when two sources are merged.
+    last : tuple of str
+        Fields that are shown after all others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    last: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def names(cls) -> list[str]:
-        """Names of the fields; what is shared between configurations comes last."""
-        own = cls.__annotations__
-        return sorted(cls.model_fields, key=lambda field: field not in own)
+        """Names of the fields in the order they are shown in."""
+        return sorted(cls.model_fields, key=lambda field: field in cls.last)
 
     @classmethod
     def option(cls, field: str) -> str:
@@ -150,7 +154,7 @@ def read_yaml(path: Path) -> dict[str, object]:
     if not path.is_file():
         raise MissingError(f"There is no configuration file {path}.")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _loader())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
@@ -160,6 +164,21 @@ def read_yaml(path: Path) -> dict[str, object]:
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold one 'setting: value' per line.")
     return {str(key): value for key, value in values.items()}
+
+
+@cache
+def _loader() -> "type[SafeLoader]":
+    """Give a reader for which only true and false are booleans, as in YAML 1.2: off is a word."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, rule) for tag, rule in rules if first in "tTfF" or "bool" not in tag]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return Loader
 
 
 def _sentences(config: type[Settings], error: ValidationError) -> list[str]:
@@ -182,7 +201,8 @@ def _sentence(config: type[Settings], field: str, kind: str, message: str, value
         return f"{config.option(field)} is needed: {config.model_fields[field].description}"
     if kind == "value_error":
         return f"{config.option(field)}: {said}"
-    rule = said.split(",")[0].replace("Input should", "it should")
+    whole = said if kind == "literal_error" else said.split(",")[0]  # of a list of what may be said
+    rule = whole.replace("Input should", "it should")
     return f"{config.option(field)} cannot be '{value}': {rule[0].lower()}{rule[1:]}."
 
 

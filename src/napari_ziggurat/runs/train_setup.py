@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psutil
 import torch
@@ -10,15 +10,23 @@ import torch
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.images.class_names import named_classes
-from napari_ziggurat.networks import Intensity, Model, ModelSpec, NetworkConfig, configure_network
+from napari_ziggurat.networks import (
+    Composition,
+    Intensity,
+    Model,
+    ModelSpec,
+    NetworkConfig,
+    configure_network,
+)
 from napari_ziggurat.networks.device import bfloat16_pays
 from napari_ziggurat.progress import Run
 from napari_ziggurat.runs.config import TrainConfig
+from napari_ziggurat.runs.network_file import read_network
 from napari_ziggurat.runs.train_data import TrainData, read_training, read_validation
 from napari_ziggurat.training.augment import Symmetry
 from napari_ziggurat.training.fingerprint import each_with, fingerprint
 from napari_ziggurat.training.loop import Recipe
-from napari_ziggurat.training.planner import Design, Machine, Wishes, design
+from napari_ziggurat.training.planner import Design, Machine, Wishes, design, fit_windows
 from napari_ziggurat.training.sampling import LabelIndex, Sampler
 from napari_ziggurat.training.volumes import LabelledVolume
 
@@ -115,16 +123,18 @@ def prepare(
     InputError
         The data cannot be learned from, or do not fit the parent model.
     """
+    named = read_network(config.network)  # refused before the images are read
     memory = config.memory_bytes or psutil.virtual_memory().available
     data = yield from read_training(config, memory // (2 if config.memory_bytes else 4))
     if parent is not None:
         _refuse_other(parent.spec, data)
-        _refuse_ignored(parent.spec, config)
+        _refuse_ignored(parent.spec, config, named)
     validation = yield from read_validation(config, data)
+    machine = _machine(device, memory - sum(v.bytes for v in data.volumes if v.held))
     shape = design(
         [v.shape for v in data.volumes],
         data.spacing,
-        _machine(device, memory - sum(v.bytes for v in data.volumes if v.held)),
+        machine,
         _wishes(config, kept),
         None if parent is None else parent.spec.network.topology,
     )
@@ -136,7 +146,8 @@ def prepare(
             "intensity: as in the model that training goes on from",
         )
         each = each_with(intensity, data.volumes)
-    network = _network(config, shape, data) if parent is None else parent.spec.network
+    network = _network(config, named, shape, data) if parent is None else parent.spec.network
+    shape = _fit(shape, network, machine, config.depth)
     sampler = Sampler(data.volumes, each, data.index, shape.patch, _balanced(data.index))
     words = f"{device}, {'bfloat16' if bfloat16_pays(device) else 'float32'}"
     reasons = (*data.notes, *shape.reasons, why, words)
@@ -154,15 +165,53 @@ def _wishes(config: TrainConfig, kept: Shapes | None) -> Wishes:
     return Wishes(config.dims, patch, batch, config.depth, config.features)
 
 
-def _network(config: TrainConfig, shape: Design, data: TrainData) -> NetworkConfig:
+def _network(
+    config: TrainConfig, named: str | Composition, shape: Design, data: TrainData
+) -> NetworkConfig:
     channels = len(data.volumes[0].image.channels)
-    asked = {"upsampling": config.upsampling, "equalize": config.equalize}
-    choices = {name: value for name, value in asked.items() if value is not None}
     topology = shape.topology(channels, len(data.code.values))
-    network = configure_network(config.network, topology, **choices)
+    network = configure_network(named, topology, **_choices(config))
     if config.deep_supervision is None:
         return network
     return network.model_copy(update={"supervised": len(config.deep_supervision)})
+
+
+def _fit(shape: Design, network: NetworkConfig, machine: Machine, depth: int | None) -> Design:
+    """Fit a design to a network that has levels or features of its own."""
+    topology = network.topology
+    if depth not in (None, topology.levels):
+        raise InputError(
+            f"Network '{network.name}' has {topology.levels} levels whatever the images are; "
+            f"--depth {depth} asks for others. Leave out --depth, or take another network."
+        )
+    _refuse_single_voxel(shape, network)
+    fitted = fit_windows(shape, network.stride, machine)
+    if (topology.features, topology.strides) == (shape.features, shape.strides):
+        return fitted
+    own = (
+        f"network '{network.name}' has a pyramid of its own: {topology.levels} levels with "
+        f"{', '.join(map(str, topology.features))} features"
+    )
+    return replace(fitted, reasons=(*fitted.reasons, own))
+
+
+def _refuse_single_voxel(shape: Design, network: NetworkConfig) -> None:
+    """Refuse patches that are one voxel of the coarsest grid: a norm compares voxels."""
+    patch, stride = shape.patch[-shape.dims :], network.stride
+    if any(n > m for n, m in zip(patch, stride, strict=True)):
+        return
+    unseen = (1,) * (len(shape.patch) - shape.dims)
+    smallest = (*unseen, *(2 * m for m in stride))
+    raise InputError(
+        f"A patch of {' x '.join(map(str, patch))} is a single voxel of the coarsest grid of "
+        f"network '{network.name}', which steps down to 1/{' x '.join(map(str, stride))}, and "
+        f"norms have nothing to compare there. Give --patch {','.join(map(str, smallest))} or more."
+    )
+
+
+def _choices(config: TrainConfig) -> dict[str, str]:
+    asked = {"upsampling": config.upsampling, "equalize": config.equalize}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _balanced(index: LabelIndex) -> float:
@@ -184,10 +233,13 @@ def _refuse_other(spec: ModelSpec, data: TrainData) -> None:
             )
 
 
-def _refuse_ignored(spec: ModelSpec, config: TrainConfig) -> None:
+def _refuse_ignored(spec: ModelSpec, config: TrainConfig, named: str | Composition) -> None:
     """Refuse settings that ask for another network than the one that training goes on from."""
     topology = spec.network.topology
     name = config.network if "network" in config.model_fields_set else None
+    if isinstance(named, Composition):
+        _refuse_other_parts(spec, configure_network(named, topology, **_choices(config)), config)
+        name = None  # a file may be called otherwise now
     for option, asked, there in (
         ("--network", name, spec.network.name),
         ("--dims", config.dims, topology.dims),
@@ -201,6 +253,18 @@ def _refuse_ignored(spec: ModelSpec, config: TrainConfig) -> None:
                 f"--from goes on with the network of the model, which has {option} {there}; "
                 f"{option} {asked} needs a fresh one. Leave out {option} or --from."
             )
+
+
+def _refuse_other_parts(spec: ModelSpec, asked: NetworkConfig, config: TrainConfig) -> None:
+    """Refuse a file that describes other parts than the model has."""
+    free = {"name", "topology", "supervised"}
+    ours, theirs = (each.model_dump(exclude=free) for each in (spec.network, asked))
+    if differs := sorted(k for k in {*ours, *theirs} if ours.get(k) != theirs.get(k)):
+        raise InputError(
+            f"--from goes on with the network of the model, '{spec.network.name}', and "
+            f"'{config.network}' describes another one (different {', '.join(differs)}). Leave out "
+            "--network or --from."
+        )
 
 
 def _may_mirror(volumes: Sequence[LabelledVolume]) -> bool:

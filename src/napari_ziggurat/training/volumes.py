@@ -54,7 +54,20 @@ class LabelCode:
 
 @dataclass(frozen=True)
 class LabelledVolume:
-    """One time point of an image at one level, with its labels."""
+    """One time point of an image at one level, with its labels.
+
+    Attributes
+    ----------
+    image, labels : Image
+    level, label_level : int
+        Of the image, and of the labels where they have the same shape.
+    code : LabelCode
+    time : int
+    held : (array, array) or None
+        Image and target in memory.
+    region : Box or None
+        The part of the level that the volume is; None for all of it.
+    """
 
     image: Image
     labels: Image
@@ -63,11 +76,12 @@ class LabelledVolume:
     code: LabelCode
     time: int = 0
     held: tuple[NDArray[Any], NDArray[Any]] | None = None
+    region: Box | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the level, ((Z), Y, X)."""
-        return self.image.levels[self.level].shape
+        """Shape of the level, or of its part, ((Z), Y, X)."""
+        return self.region.shape if self.region else self.image.levels[self.level].shape
 
     @property
     def bytes(self) -> int:
@@ -83,19 +97,28 @@ class LabelledVolume:
         """Image (C, (Z), Y, X) of a box."""
         if self.held is not None:
             return self.held[0][(slice(None), *box.slices)]
-        return self.image.read(self.level, box, self.time)
+        return self.image.read(self.level, self._stored(box), self.time)
 
     def read_target(self, box: Box) -> NDArray[np.uint8]:
         """Target ((Z), Y, X) of a box."""
         if self.held is not None:
             return self.held[1][box.slices]
         time = min(self.time, self.labels.times - 1)
-        return self.code.encode(self.labels.read(self.label_level, box, time)[0])
+        return self.code.encode(self.labels.read(self.label_level, self._stored(box), time)[0])
+
+    def part(self, box: Box) -> "LabelledVolume":
+        """Give a box as a volume of its own; what is in memory is shared."""
+        held = self.held and (self.held[0][(slice(None), *box.slices)], self.held[1][box.slices])
+        return replace(self, held=held, region=self._stored(box))
 
     def hold(self) -> "LabelledVolume":
         """Keep image and target in memory."""
         box = Box.whole(self.shape)
         return replace(self, held=(self.read_image(box), self.read_target(box)))
+
+    def _stored(self, box: Box) -> Box:
+        """Give the voxels of the level that a box of the volume is."""
+        return box.shift(self.region.start) if self.region else box
 
 
 def match_level(image: Image, labels: Image, level: int | None) -> tuple[int, int]:
@@ -154,7 +177,7 @@ def label_positions(volume: LabelledVolume, most: int = 20_000) -> Run[FoundLabe
     Parameters
     ----------
     volume : LabelledVolume
-        Its labels are read box by box.
+        A whole one; its labels are read box by box.
     most : int
         Positions that are kept of each target value.
     """

@@ -5,7 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["OPERATIONS", "PUBLISHED", "Cell", "Genotype", "fault", "generic", "mutate"]
+__all__ = [
+    "OPERATIONS",
+    "PUBLISHED",
+    "Cell",
+    "Genotype",
+    "canonical",
+    "fault",
+    "generic",
+    "mutate",
+    "random_genotype",
+]
 
 OPERATIONS = ("sum", "gp")
 
@@ -104,6 +114,38 @@ def mutate(genotype: Sequence[Cell], rng: np.random.Generator, levels: int) -> G
     mutants = [(*genotype[:index], cell, *genotype[index + 1 :]) for cell in choices]
     valid = [mutant for mutant in mutants if fault(mutant, levels) is None]
     return valid[rng.integers(len(valid))]
+
+
+def random_genotype(levels: int, cells: int, rng: np.random.Generator) -> Genotype:
+    """Draw a valid genotype: every cell merges any two nodes there are before it.
+
+    Parameters
+    ----------
+    levels : int
+        Levels of the pyramid; the last cells make one output each, in any order.
+    cells : int
+        Number of cells, at least one for each level.
+    rng : numpy.random.Generator
+        Draws.
+    """
+    if cells < levels:
+        raise ValueError(f"{levels} levels need as many cells or more; {cells} were asked for")
+    inner = rng.integers(levels, size=cells - levels)
+    drawn = []
+    for index, level in enumerate((*inner, *rng.permutation(levels))):
+        first, second = rng.choice(levels + index, size=2, replace=False)
+        drawn.append(Cell(str(rng.choice(OPERATIONS)), int(first), int(second), int(level)))
+    return tuple(drawn)
+
+
+def canonical(genotype: Sequence[Cell]) -> Genotype:
+    """Give the same for genotypes that differ only in the order of what they sum."""
+    return tuple(
+        cell._replace(first=min(cell.first, cell.second), second=max(cell.first, cell.second))
+        if cell.op == "sum"
+        else cell
+        for cell in genotype
+    )
 
 
 def _changes(cell: Cell, nodes: int, levels: int) -> list[Cell]:
