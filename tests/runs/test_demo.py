@@ -16,7 +16,7 @@ from napari_ziggurat.images import open_image
 from napari_ziggurat.progress import Progress, finish
 from napari_ziggurat.runs.config import DemoConfig
 from napari_ziggurat.runs.demo import DemoRecipe, DemoResult, demo
-from napari_ziggurat.runs.demo_folder import claim
+from napari_ziggurat.runs.demo.folder import claim
 
 STEPS = 1000  # fewer than two cores do in the demo's minutes; times differ between machines
 TINY = DemoRecipe(shape=(16, 96, 96), fraction=0.01, patch=(1, 32, 32), depth=2, steps=3)

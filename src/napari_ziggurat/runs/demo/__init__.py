@@ -26,8 +26,8 @@ from napari_ziggurat.images.samples import Drawn, draw_volume
 from napari_ziggurat.images.strokes import draw_strokes
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import DemoConfig, SegmentConfig, TrainConfig
-from napari_ziggurat.runs.demo_figure import Views, save_figure
-from napari_ziggurat.runs.demo_folder import (
+from napari_ziggurat.runs.demo.figure import Views, save_figure
+from napari_ziggurat.runs.demo.folder import (
     FIGURE,
     METRICS,
     MODEL,
@@ -38,7 +38,7 @@ from napari_ziggurat.runs.demo_folder import (
     claim,
     remove,
 )
-from napari_ziggurat.runs.demo_result import DemoResult
+from napari_ziggurat.runs.demo.result import DemoResult
 
 __all__ = ["DemoRecipe", "DemoResult", "demo"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_ziggurat.runs.demo_folder import (
+from napari_ziggurat.runs.demo.folder import (
     FIGURE,
     METRICS,
     MODEL,
