@@ -3,8 +3,18 @@ from napari_ziggurat.errors import ZigguratError
 from napari_ziggurat.images import Image, find_images, image_from_array, open_image
 from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.progress import Progress, finish
-from napari_ziggurat.runs.config import EvaluateConfig, SegmentConfig, TrainConfig
+from napari_ziggurat.runs.config import (
+    EvaluateConfig,
+    ExplainConfig,
+    ExportConfig,
+    SearchConfig,
+    SegmentConfig,
+    TrainConfig,
+)
 from napari_ziggurat.runs.evaluate import evaluate
+from napari_ziggurat.runs.explain import explain
+from napari_ziggurat.runs.export import export
+from napari_ziggurat.runs.search import search
 from napari_ziggurat.runs.segment import segment
 from napari_ziggurat.runs.train import train
 
@@ -12,20 +22,26 @@ __version__: str
 
 __all__ = [
     "EvaluateConfig",
+    "ExplainConfig",
+    "ExportConfig",
     "Image",
     "LabelClass",
     "Model",
     "Progress",
+    "SearchConfig",
     "SegmentConfig",
     "TrainConfig",
     "ZigguratError",
     "__version__",
     "evaluate",
+    "explain",
+    "export",
     "find_images",
     "finish",
     "image_from_array",
     "load_model",
     "open_image",
+    "search",
     "segment",
     "train",
 ]

@@ -9,6 +9,7 @@ from torch import nn
 
 from napari_ziggurat.networks import Topology, configure_network, create_network, list_networks
 from napari_ziggurat.networks.blocks import ConvSpec, divisor
+from napari_ziggurat.networks.config import ComposedConfig
 from napari_ziggurat.networks.encoders import (
     ConvNeXtEncoderConfig,
     DilatedEncoderConfig,
@@ -26,8 +27,19 @@ from napari_ziggurat.networks.encoders.dilated import DilatedBlock
 from napari_ziggurat.networks.encoders.efficientnet import MBConv
 from napari_ziggurat.networks.encoders.resnet import BasicBlock, BottleneckBlock
 from napari_ziggurat.networks.encoders.swin import ShiftedBlock, SwinStage
+from napari_ziggurat.networks.heads import FPNHeadConfig
+from napari_ziggurat.networks.necks import (
+    BiFPNConfig,
+    FPNConfig,
+    NasFPNConfig,
+    NestedUNetNeckConfig,
+    NoNeckConfig,
+    RecursiveFPNConfig,
+    UNet3PlusNeckConfig,
+    UNetNeckConfig,
+)
 from napari_ziggurat.networks.norms import fold_batch_norm, reestimate_statistics
-from napari_ziggurat.networks.parts import EncoderConfig, Style
+from napari_ziggurat.networks.parts import EncoderConfig, NeckConfig, Style
 
 PLANE = Topology(
     dims=2, in_channels=1, out_channels=2, features=(4, 8, 12),
@@ -52,6 +64,19 @@ ENCODERS = [
     ConvNeXtEncoderConfig(),
     SwinEncoderConfig(window=4, head_width=4),
 ]
+NECKS = [
+    NoNeckConfig(),
+    UNetNeckConfig(),
+    UNetNeckConfig(gated=True),
+    NestedUNetNeckConfig(),
+    UNet3PlusNeckConfig(guided=True),
+    FPNConfig(coarser=1),
+    FPNConfig(bottom_up=True),
+    FPNConfig(aligned=True),
+    RecursiveFPNConfig(),
+    BiFPNConfig(repeats=1),
+    NasFPNConfig(repeats=1),
+]
 PRESETS = ["se_unet", "inception_unet", "dilated_unet", "hrnet", "resnet_unet", "resnext_unet",
            "regnet_unet", "efficientnet_unet", "convnext_unet", "swin_unet"]  # fmt: skip
 SUMMARIES = {info.name: info.summary for info in list_networks()}
@@ -65,6 +90,37 @@ def test_features_are_those_of_the_topology(config: EncoderConfig, norm: str) ->
     features = encoder(torch.randn(2, 2, 4, 12, 24))
     shapes = [(4, 4, 12, 24), (8, 4, 6, 8), (12, 2, 3, 4)]
     assert [tuple(each.shape[1:]) for each in features] == shapes
+
+
+@pytest.mark.parametrize("neck", NECKS, ids=repr)
+@pytest.mark.parametrize("encoder", ENCODERS, ids=repr)
+def test_every_encoder_learns_under_every_neck(encoder: EncoderConfig, neck: NeckConfig) -> None:
+    if neck.feeds_back and not encoder.takes_feedback:
+        pytest.skip("refused in words: the encoder takes no feedback")
+    learns(PLANE, encoder, neck, (2, 1, 13, 18))
+
+
+@pytest.mark.parametrize("neck", NECKS, ids=repr)
+@pytest.mark.parametrize("encoder", [ResidualEncoderConfig(), SwinEncoderConfig(window=4)])
+def test_volumes_are_learned_from_under_every_neck(
+    encoder: EncoderConfig, neck: NeckConfig
+) -> None:
+    learns(ANISOTROPIC, encoder, neck, (2, 2, 3, 13, 18))
+
+
+def learns(
+    topology: Topology, encoder: EncoderConfig, neck: NeckConfig, shape: tuple[int, ...]
+) -> None:
+    """Compute forwards and backwards; every parameter has to get something."""
+    torch.manual_seed(0)
+    head = FPNHeadConfig() if neck == FPNConfig(coarser=1) else None  # reads what is coarser
+    parts = {"encoder": encoder, "neck": neck, "head": head}
+    network = create_network(ComposedConfig(name="", topology=topology, **parts))
+    logits = network(torch.randn(shape))
+    assert all(each.shape == (shape[0], 2, *shape[2:]) for each in logits)
+    sum(each.square().sum() for each in logits).backward()
+    assert [k for k, p in network.named_parameters() if p.grad is None] == []
+    assert all(p.grad.isfinite().all() for p in network.parameters())
 
 
 @pytest.mark.parametrize("config", ENCODERS, ids=repr)

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
@@ -19,6 +21,7 @@ from napari_ziggurat.networks.calibration import (
 from napari_ziggurat.networks.config import ComposedConfig
 from napari_ziggurat.networks.equalizer import Moments, ScaleEqualizer
 from napari_ziggurat.networks.fusion import CatFuse, SumFuse
+from napari_ziggurat.networks.norms import fold_batch_norm, reestimate_statistics
 from napari_ziggurat.networks.parts import Style
 
 MODES = {2: "bilinear", 3: "trilinear"}
@@ -199,15 +202,43 @@ def test_an_equalizer_is_the_identity_until_it_is_calibrated() -> None:
     assert uncalibrated(network) == []
 
 
-def test_statistics_are_saved_with_the_weights() -> None:
+def test_statistics_are_saved_with_the_weights(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = create_network(config(equalize="explicit"))
     calibrate(network, [torch.randn(2, 1, 16, 16)])
+    save_file(network.state_dict(), tmp_path / "weights")
     other = create_network(config(equalize="explicit"))
-    other.load_state_dict(network.state_dict(), strict=True)
+    other.load_state_dict(load_file(tmp_path / "weights"), strict=True)
+    assert uncalibrated(other) == []
     x = torch.randn(1, 1, 20, 20)
     with torch.no_grad():
         assert torch.equal(network.eval()(x), other.eval()(x))
+
+
+def test_what_does_not_vary_is_not_blown_up() -> None:
+    equalizer = ScaleEqualizer()
+    equalizer.observe()
+    equalizer(torch.full((1, 2, 4, 4), 3.0))
+    equalizer.freeze()
+    x = torch.randn(1, 2, 4, 4)
+    torch.testing.assert_close(equalizer(x), x - 3)
+
+
+def test_one_feature_alone_is_not_equalized() -> None:
+    assert not len(CatFuse(nn.Identity(), 1, Style(2, equalize="explicit")).equalizers)
+
+
+def test_an_equalized_network_is_folded_and_computes_in_reduced_precision() -> None:
+    torch.manual_seed(0)
+    network = create_network(config(equalize="explicit", upsampling="deconv"))
+    batches = [torch.randn(2, 1, 16, 16) for _ in range(4)]
+    calibrate(network, batches)
+    reestimate_statistics(network, batches)
+    with torch.no_grad():
+        wanted = network.eval()(batches[0])
+        torch.testing.assert_close(fold_batch_norm(network)(batches[0]), wanted, atol=1e-4, rtol=0)
+        coarse = network.bfloat16()(batches[0].bfloat16()).float()
+    assert (coarse - wanted).abs().max() < 0.03 * wanted.abs().max()
 
 
 def test_sums_are_equalized_only_when_that_is_said() -> None:

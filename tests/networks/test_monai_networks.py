@@ -10,7 +10,7 @@ from torch import nn
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.networks import Topology, configure_network, create_network
 from napari_ziggurat.networks.monai_network import MonaiNetwork
-from pyramids import ANISOTROPIC, FIVE_LEVELS, PLANE
+from pyramids import ANISOTROPIC, FIVE_LEVELS, PLANE, pyramid
 
 NORM = ("batch", {"affine": True})
 
@@ -69,9 +69,10 @@ def test_other_norms(name: str, norm: str) -> None:
     assert network(torch.randn(1, 1, 40, 36))[0].shape == (1, 3, 40, 36)
 
 
-def test_swin_unetr_pads_to_its_own_stride() -> None:
+def test_swin_unetr_has_its_own_six_levels() -> None:
     config = configure_network("monai_swin_unetr", PLANE)
-    assert config.topology.features == (12, 12, 24)
+    assert config.topology.features == (12, 12, 24, 48, 96, 192)
+    assert config.topology.levels == 6
     assert config.stride == (32, 32)
 
 
@@ -91,7 +92,8 @@ def changed(**values: object) -> Topology:
     [
         ("monai_basic_unet", PLANE, "five levels and halves every axis at each; here are 3"),
         ("monai_basic_unetpp", ANISOTROPIC, "'monai_dynunet' takes strides of any kind"),
-        ("monai_swin_unetr", ANISOTROPIC, "halves every axis at each of at most six levels"),
+        ("monai_swin_unetr", ANISOTROPIC, "halves every axis at each level; here are strides"),
+        ("monai_swin_unetr", pyramid(2, 7), "has 6 levels, and 7 were asked for"),
         ("monai_segresnet", changed(strides=((1, 1), (2, 2), (1, 2))), "coarse axes from one"),
         ("monai_segresnet", changed(strides=((1, 1), (1, 1), (2, 2))), "coarse axes from one"),
         ("monai_dynunet", changed(kernels=((1, 1),) * 3, strides=((1, 1), (3, 3), (2, 2))),
@@ -111,7 +113,7 @@ def test_pyramids_that_a_design_cannot_have_are_refused(
     [
         ("monai_attention_unet", {"norm": "instance"}, "has batch norm and cannot have"),
         ("monai_segresnet", {"topology": PLANE}, "doubles its features"),
-        ("monai_swin_unetr", {"topology": PLANE}, "has features such as"),
+        ("monai_swin_unetr", {"topology": pyramid(2, 6)}, "has features such as"),
         ("monai_dynunet", {"topology": changed(features=(4, 8), strides=((1, 1), (2, 2)),
                                                kernels=((3, 3),) * 2)}, "3 or more levels"),
     ],

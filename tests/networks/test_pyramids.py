@@ -11,7 +11,7 @@ from torch import nn
 from napari_ziggurat.networks import create_network
 from napari_ziggurat.networks.blocks import resize
 from napari_ziggurat.networks.config import ComposedConfig
-from napari_ziggurat.networks.encoders import HRNetEncoderConfig
+from napari_ziggurat.networks.encoders import HRNetEncoderConfig, ResidualEncoderConfig
 from napari_ziggurat.networks.fusion import WeightedSumFuse
 from napari_ziggurat.networks.heads import FPNHeadConfig
 from napari_ziggurat.networks.necks import (
@@ -191,6 +191,17 @@ def test_coarser_levels_widen_the_padding(neck: PyramidNeckConfig) -> None:
         assert network.eval()(torch.randn(1, 1, 37, 19)).shape[2:] == (37, 19)
 
 
+def test_feedback_goes_between_the_blocks_of_a_stage() -> None:
+    encoder = ResidualEncoderConfig(blocks=2).build(pyramid(2), Style(2)).eval()
+    first, second = encoder.stages[1]
+    feedback = [torch.randn(1, n, 16 // 2**i, 16 // 2**i) for i, n in enumerate((4, 5, 6))]
+    encoder.stages[0] = nn.Sequential(nn.Identity())
+    with torch.no_grad():
+        found = encoder(torch.zeros(1, 4, 16, 16), feedback)
+        expected = second(first(feedback[0]) + feedback[1])
+    torch.testing.assert_close(found[1], expected)
+
+
 def test_the_second_pass_sees_the_first_and_the_gate_chooses() -> None:
     torch.manual_seed(0)
     neck = RecursiveFPNConfig(channels=4)
@@ -217,8 +228,10 @@ def test_the_second_pass_sees_the_first_and_the_gate_chooses() -> None:
         ({"neck": RecursiveFPNConfig(), "encoder": HRNetEncoderConfig()}, "encoder 'hrnet' takes"),
         ({"neck": FPNConfig(coarser=1), "topology": pyramid(2, 1)}, "set coarser to 0"),
         ({"neck": NasFPNConfig(), "topology": pyramid(2, 1)}, "the pyramid has one"),
-        ({"neck": FPNConfig(), "equalize": "explicit"}, "set equalize_sums"),
-        ({"neck": NoNeckConfig(), "equalize": "explicit"}, "equalizers act where"),
+        ({"neck": FPNConfig(), "equalize": "explicit"}, "equalize_sums lets them act"),
+        ({"neck": NoNeckConfig(), "equalize": "explicit"}, "none of encoder 'residual', neck "),
+        ({"equalize": "initialisation", "equalize_sums": True}, "no weights of their own"),
+        ({"neck": FPNConfig(), "upsampling": "deconv"}, "neck 'fpn' resizes in its own way"),
     ],
 )
 def test_what_does_not_fit_is_refused(parts: dict[str, object], what: str) -> None:

@@ -323,6 +323,28 @@ def test_scale_equalizers_are_measured_once_and_anew_only_when_asked(planes: Pat
     assert _equalizers(planes / "anew") != first
 
 
+def test_scale_equalizers_are_measured_once_though_training_is_interrupted(
+    planes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, measure = [], train_module.calibrate_on_patches
+    monkeypatch.setattr(
+        train_module,
+        "calibrate_on_patches",
+        lambda *args, **more: counted.append(1) or measure(*args, **more),
+    )
+    _train(planes, out=planes / "calm", steps=30, equalize="explicit")
+    values = {"image": planes / "images", "labels": planes / "labels", "out": planes / "stormy"}
+    config = TrainConfig.model_validate(values | SMALL | {"steps": 30, "equalize": "explicit"})
+    run = train(config)
+    list(itertools.islice((p for p in run if p.stage == "train"), 1))
+    run.close()
+    messages = [p.message for p in train(config)]
+    assert not any("equalizers" in m for m in messages)
+    assert len(counted) == 2
+    calm, stormy = (load_file(planes / n / "weights.safetensors") for n in ("calm", "stormy"))
+    assert all(torch.equal(calm[key], stormy[key]) for key in calm)
+
+
 def _equalizers(model: Path) -> dict[str, float]:
     state = load_model(model).network.state_dict()
     return {k: float(v) for k, v in state.items() if "equalizers" in k and k.endswith(".std")}
@@ -334,6 +356,10 @@ def test_equalizers_may_go_into_the_first_weights(planes: Path) -> None:
     network = load_model(planes / "model").network
     assert uncalibrated(network) == []
     assert network.config.upsampling == "deconv"
+    more = {"from_model": planes / "model", "out": planes / "next"}
+    with pytest.raises(InputError, match=r"--recalibrate needs .* --equalize initialisation"):
+        _train(planes, **more, recalibrate=True)
+    _train(planes, **more, equalize="initialisation")
 
 
 @pytest.mark.parametrize(
@@ -349,6 +375,43 @@ def test_equalizers_where_there_is_nothing_to_equalize_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=says):
         _train(planes, **more)
+
+
+def test_a_network_with_more_levels_than_planned_gets_windows_that_fit(planes: Path) -> None:
+    parts = planes / "parts.yaml"
+    parts.write_text("preset: fpn\nneck: {kind: fpn, coarser: 2}\n")
+    _train(planes, network=str(parts), patch=(20, 20), depth=3)
+    spec = read_spec(planes / "model")
+    assert spec.stride == (16, 16)
+    assert [n % 16 for n in (*spec.window, *spec.rim)] == [0] * 4
+    out = planes / "out.tif"
+    image = planes / "images" / "plane_4.npy"
+    finish(segment(SegmentConfig(image=image, model=planes / "model", out=out)))
+
+
+def test_a_pyramid_of_its_own_is_told(planes: Path) -> None:
+    _train(planes, network="hrnet")
+    reasons = read_spec(planes / "model").training["reasons"]
+    assert "network 'hrnet' has a pyramid of its own: 2 levels with 2, 4 features" in reasons
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"patch": (1, 1), "depth": 1}, "single voxel of the coarsest grid .* Give --patch 2,2"),
+        ({"network": "monai_swin_unetr"}, "has 6 levels whatever .* --depth 2 asks"),
+        ({"network": "fpn", "upsampling": "deconv"}, "neck 'fpn' resizes in its own way"),
+        ({"network": "fpn", "equalize": "explicit"}, "none of encoder 'residual', neck 'fpn'"),
+        ({"network": "hrnet", "depth": 1, "equalize": "explicit"}, "has none: it has 1 level"),
+        ({"depth": 5}, "--depth 5 asks for more, which takes a patch of 64 x 64"),
+    ],
+)
+def test_what_a_network_cannot_do_is_refused(
+    more: dict[str, object], says: str, planes: Path
+) -> None:
+    with pytest.raises(InputError, match=says):
+        _train(planes, **more)
+    assert not (planes / "model" / "model.json").exists()
 
 
 def test_weights_of_the_outputs_decide_what_is_taught(planes: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Lattice, Spacing
-from napari_ziggurat.training.planner import Machine, Wishes, design
+from napari_ziggurat.training.planner import Machine, Wishes, design, fit_windows
 
 CPU, GPU = Machine(False, 8 << 30), Machine(True, 16 << 30)
 
@@ -51,8 +51,28 @@ def test_wishes_are_kept() -> None:
 
 
 def test_a_depth_that_the_patch_does_not_allow_is_refused() -> None:
-    with pytest.raises(InputError, match=r"32 x 32 can be halved to 4 levels.*--depth 6 asks"):
+    large_enough = Wishes(patch=(128, 128), depth=6)
+    assert len(design([(500, 500)], Spacing((1.0, 1.0)), CPU, large_enough).strides) == 6
+    with pytest.raises(InputError, match=r"halved to 4 levels.* takes a patch of 128 x 128"):
         design([(500, 500)], Spacing((1.0, 1.0)), CPU, Wishes(patch=(32, 32), depth=6))
+
+
+def test_the_patch_that_a_depth_takes_follows_the_spacing() -> None:
+    thick = Spacing((4.0, 1.0, 1.0), "um")
+    with pytest.raises(InputError, match=r"--depth 5 .* takes a patch of 16 x 64 x 64"):
+        design([(99, 500, 500)], thick, CPU, Wishes(patch=(8, 32, 32), depth=5))
+    found = design([(99, 500, 500)], thick, CPU, Wishes(patch=(16, 64, 64), depth=5))
+    assert len(found.strides) == 5
+
+
+def test_windows_fit_a_network_with_coarser_levels_of_its_own() -> None:
+    found = design([(500, 500)], Spacing((1.0, 1.0)), CPU, Wishes(patch=(36, 36), depth=3))
+    fitted = fit_windows(found, (32, 32), CPU)
+    assert found.window == (144, 144)
+    assert fitted.window == (160, 160)
+    Lattice((500, 500), fitted.window, fitted.rim, (32, 32))  # refuses what is no multiple
+    assert "160 x 160" in fitted.reasons[-1]
+    assert fit_windows(found, (4, 4), CPU) is found
 
 
 def test_a_patch_that_is_rounded_up_says_so() -> None:
@@ -102,4 +122,6 @@ def test_a_network_that_there_is_keeps_its_levels() -> None:
     found = design(shapes, thick, CPU, Wishes(), topology)
     assert found.dims == 3
     assert found.topology(1, 2) == topology
+    tiny = design([(3, 5, 6)], thick, CPU, Wishes(), topology)
+    assert all(p >= 2 * m for p, m in zip(tiny.patch, topology.total_stride, strict=True) if m > 1)
     assert all(p % m == 0 for p, m in zip(found.patch, topology.total_stride, strict=True))

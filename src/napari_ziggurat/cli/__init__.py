@@ -13,8 +13,11 @@ from napari_ziggurat.cli.terminal import Terminal
 from napari_ziggurat.runs.config import (
     DemoConfig,
     EvaluateConfig,
+    ExplainConfig,
     ExportConfig,
     InfoConfig,
+    NetworksConfig,
+    SearchConfig,
     SegmentConfig,
     TrainConfig,
 )
@@ -115,11 +118,16 @@ def doctor(terminal: Terminal) -> None:
 
 
 @app.command()
-@plain
-def networks(terminal: Terminal) -> None:
-    """List the architectures."""
-    from napari_ziggurat.networks.registry import list_networks
+@configured(NetworksConfig)
+def networks(config: NetworksConfig, terminal: Terminal) -> None:
+    """List the architectures, or show the parts of one."""
+    from napari_ziggurat.networks.registry import compose, list_networks
 
+    if config.show is not None:
+        shown = compose(config.show)
+        text = f"# {config.show}, as for planes\n{shown.to_yaml()}"
+        terminal.show(shown.as_dict(), text.rstrip())
+        return
     found = list_networks()
     width = max(len(n.name) for n in found)
     lines = [
@@ -135,6 +143,15 @@ def train(config: TrainConfig, terminal: Terminal) -> None:
     from napari_ziggurat.runs.train import train
 
     terminal.follow(train(config))
+
+
+@app.command()
+@configured(SearchConfig)
+def search(config: SearchConfig, terminal: Terminal) -> None:
+    """Search the connections of a NAS-FPN on your images: mutate, train briefly, keep the best."""
+    from napari_ziggurat.runs.search import search
+
+    terminal.follow(search(config))
 
 
 @app.command()
@@ -162,6 +179,15 @@ def export(config: ExportConfig, terminal: Terminal) -> None:
     from napari_ziggurat.runs.export import export
 
     terminal.follow(export(config))
+
+
+@app.command()
+@configured(ExplainConfig)
+def explain(config: ExplainConfig, terminal: Terminal) -> None:
+    """Show what a model makes of an image inside: features, attention, receptive field, costs."""
+    from napari_ziggurat.runs.explain import explain
+
+    terminal.follow(explain(config))
 
 
 @app.command()

@@ -60,7 +60,10 @@ def say(message: str) -> None:
 def _explain(error: BaseException) -> tuple[int, str]:
     """Exit code and sentence."""
     if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED, "Interrupted; what is finished is kept, the same command goes on."
+        return (
+            INTERRUPTED,
+            "Interrupted; what is finished is kept, and the same command does the rest.",
+        )
     known = explain_known(error)
     unknown = f"{explain(error)} (run again with --debug for details)."
     return _code(error), known or unknown

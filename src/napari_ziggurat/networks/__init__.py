@@ -5,6 +5,7 @@ Importing this package loads no torch; the modules that need it load it.
 
 from napari_ziggurat.networks import presets  # noqa: F401  registers what it defines
 from napari_ziggurat.networks.checkpoint import Model, ModelSpec, load_model, read_spec, save_model
+from napari_ziggurat.networks.composition import Composition
 from napari_ziggurat.networks.config import AnyNetworkConfig, NetworkConfig, Topology
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.networks.registry import (
@@ -16,6 +17,7 @@ from napari_ziggurat.networks.registry import (
 
 __all__ = [
     "AnyNetworkConfig",
+    "Composition",
     "Intensity",
     "Model",
     "ModelSpec",

@@ -1,6 +1,6 @@
 """NetworkConfig: a network in values, checked before anything is built."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, SerializeAsAny, Tag, model_validator
@@ -37,7 +37,7 @@ class NetworkConfig(Strict):
     Attributes
     ----------
     name : str
-        The preset it came from, as in ``--network``.
+        The preset or file it came from, as in ``--network``.
     topology : Topology
         The pyramid that all parts agree on.
     norm : str
@@ -103,15 +103,27 @@ class ComposedConfig(NetworkConfig):
             raise ValueError(f"neck '{self.neck.kind}' feeds back into the encoder's stages, and "
                              f"encoder '{self.encoder.kind}' takes none; choose for example "
                              "'residual'")  # fmt: skip
-        if self.equalize != "off" and not any(
+        if self.upsampling != "linear" and not any(part.upsamples for part in given):
+            raise ValueError(f"upsampling '{self.upsampling}' acts in necks of the U-Net family, "
+                             f"and neck '{self.neck.kind}' resizes in its own way; leave it "
+                             "out")  # fmt: skip
+        self._refuse_idle_equalizers(given)
+        return self
+
+    def _refuse_idle_equalizers(self, given: Sequence[PartConfig]) -> None:
+        if self.equalize == "initialisation" and self.equalize_sums:
+            raise ValueError("equalizers of sums have no weights of their own to move into; "
+                             "take equalize 'explicit', or leave out equalize_sums")  # fmt: skip
+        if self.equalize == "off" or any(
             part.fuses or (part.adds and self.equalize_sums) for part in given
         ):
-            kinds = ", ".join(part.kind for part in given)
-            adds = "; set equalize_sums to equalize sums" if any(p.adds for p in given) else ""
-            raise ValueError(
-                f"equalizers act where features are concatenated, and none of {kinds} does{adds}"
-            )
-        return self
+            return
+        parts = ", ".join(f"{part.purpose} '{part.kind}'" for part in given)
+        adds = "; equalize_sums lets them act where features are added"
+        raise ValueError(
+            f"equalizers act where features are concatenated, and none of {parts} does that"
+            f"{adds if any(part.adds for part in given) else ''}"
+        )
 
 
 class MonaiConfig(NetworkConfig):
@@ -124,12 +136,6 @@ class MonaiConfig(NetworkConfig):
     """
 
     design: MonaiDesign
-
-    @property
-    def stride(self) -> AxisValues:
-        """Ratio of the input to the coarsest grid there is; the input is padded to it."""
-        swin = self.design == "SwinUNETR"  # five halvings, whatever the pyramid has
-        return (32,) * self.topology.dims if swin else self.topology.total_stride
 
     @model_validator(mode="after")
     def _design_fits(self) -> "MonaiConfig":

@@ -26,7 +26,8 @@ class Moments:
 
     def add(self, x: torch.Tensor) -> None:
         """Take in a batch."""
-        values = x.detach().double()
+        place = "cpu" if x.device.type == "mps" else x.device  # which has no float64
+        values = x.detach().to(place, torch.float64)
         count, mean = values.numel(), float(values.mean())
         squares = float((values - mean).square().sum())
         total, apart = self.count + count, mean - self.mean
@@ -36,8 +37,9 @@ class Moments:
 
     @property
     def std(self) -> float:
-        """Standard deviation, never zero."""
-        return max(_SMALLEST_STD, math.sqrt(self.squares / max(1.0, self.count)))
+        """Standard deviation; 1 where nothing varies, so that nothing is blown up later."""
+        std = math.sqrt(self.squares / max(1.0, self.count))
+        return std if std > _SMALLEST_STD else 1.0
 
 
 class ScaleEqualizer(nn.Module):

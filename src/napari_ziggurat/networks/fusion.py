@@ -19,14 +19,15 @@ class Fuse(nn.Module):
     Parameters
     ----------
     inputs : int
-        Number of features.
+        Number of features; one alone has no other scale to be brought to.
     equalized : bool
         Each gets an equalizer of its own; else they are left as they are.
     """
 
     def __init__(self, inputs: int, *, equalized: bool) -> None:
         super().__init__()
-        self.equalizers = nn.ModuleList(ScaleEqualizer() for _ in range(inputs * equalized))
+        count = inputs if equalized and inputs > 1 else 0
+        self.equalizers = nn.ModuleList(ScaleEqualizer() for _ in range(count))
 
     def equalize(self, features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Apply the equalizers, if there are any."""

@@ -4,12 +4,13 @@ from typing import Literal
 
 from napari_ziggurat.networks.topology import Topology
 
-__all__ = ["MonaiDesign", "refusal", "swin_features"]
+__all__ = ["MonaiDesign", "refusal", "swin_pyramid"]
 
 MonaiDesign = Literal[
     "BasicUNet", "BasicUNetPlusPlus", "AttentionUnet", "DynUNet", "SegResNetDS", "SwinUNETR"
 ]
 
+_SWIN_LEVELS = 6
 _ANY = "'monai_dynunet' takes strides of any kind"
 
 
@@ -24,10 +25,22 @@ def refusal(design: MonaiDesign, topology: Topology, norm: str) -> str:
     return _segresnet(topology) if design == "SegResNetDS" else _swin(topology)
 
 
-def swin_features(finest: int, levels: int) -> tuple[int, ...]:
-    """Features of SwinUNETR's levels; the finest are rounded up to a multiple of 12."""
+def swin_pyramid(topology: Topology) -> Topology:
+    """Give a pyramid the six levels of SwinUNETR, of features that are multiples of 12."""
+    missing, dims = max(0, _SWIN_LEVELS - topology.levels), topology.dims
+    strides = (*topology.strides, *((2,) * dims,) * missing)
+    return topology.model_copy(
+        update={
+            "features": _swin_features(topology.features[0], len(strides)),
+            "strides": strides,
+            "kernels": ((3,) * dims,) * len(strides),
+        }
+    )
+
+
+def _swin_features(finest: int, levels: int) -> tuple[int, ...]:
     first = -(-finest // 12) * 12
-    return (first, *(first * 2**level for level in range(5)))[:levels]
+    return tuple(first * 2 ** max(0, level - 1) for level in range(levels))
 
 
 def _halves(topology: Topology) -> bool:
@@ -81,11 +94,16 @@ def _segresnet(topology: Topology) -> str:
 
 def _swin(topology: Topology) -> str:
     features, levels = topology.features, topology.levels
-    if not _halves(topology) or levels > 6:
+    if not _halves(topology):
         return (
-            "MONAI's SwinUNETR halves every axis at each of at most six levels; here are "
-            f"{levels} with strides {topology.strides}. Take isotropic images, or 'monai_dynunet'"
+            "MONAI's SwinUNETR halves every axis at each level; here are strides "
+            f"{topology.strides}. Take isotropic images; {_ANY}"
         )
-    if features != (wanted := swin_features(features[0], levels)):
+    if levels != _SWIN_LEVELS:
+        return (
+            f"MONAI's SwinUNETR has {_SWIN_LEVELS} levels, and {levels} were asked for. Leave out "
+            "--depth; 'monai_dynunet' takes any number from 3"
+        )
+    if features != (wanted := _swin_features(features[0], levels)):
         return f"MONAI's SwinUNETR has features such as {wanted} at its levels; here are {features}"
     return ""

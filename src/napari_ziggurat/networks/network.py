@@ -13,7 +13,7 @@ from napari_ziggurat.networks.config import ComposedConfig, NetworkConfig
 from napari_ziggurat.networks.contracts import RecursiveNeck
 from napari_ziggurat.networks.heads.classifiers import Classifiers
 
-__all__ = ["ComposedNetwork", "SegmentationNetwork", "count_outputs", "pad_to_multiple"]
+__all__ = ["ComposedNetwork", "SegmentationNetwork", "pad_to_multiple"]
 
 
 class SegmentationNetwork(nn.Module, ABC):
@@ -56,7 +56,7 @@ class SegmentationNetwork(nn.Module, ABC):
         Labels are never downsampled: logits are brought to the grid of the input, so that a
         stroke one voxel wide teaches every output.
         """
-        padded = pad_to_multiple(x, self.stride)
+        padded = self._padded(x)
         wanted = self.config.supervised if self.training else 1
         logits = [
             crop(resize(each, padded.shape[2:]), x.shape[2:])
@@ -69,9 +69,17 @@ class SegmentationNetwork(nn.Module, ABC):
 
         Coarse logits cover the image up to the next whole voxel of their grid.
         """
-        padded = pad_to_multiple(x, self.stride)
+        padded = self._padded(x)
         found = self.logits(padded, self.config.supervised)
         return [self._shifted(crop(each, _covering(x, padded, each))) for each in found]
+
+    def _padded(self, x: torch.Tensor) -> torch.Tensor:
+        """Pad to the stride, and to two voxels of the coarsest grid for norms that compare them."""
+        multiple = self.stride
+        compares = self.training or self.config.norm != "batch"
+        if compares and not torch.compiler.is_exporting() and _within(x, multiple):
+            multiple = (*multiple[:-1], 2 * multiple[-1])
+        return pad_to_multiple(x, multiple)
 
     def _shifted(self, logits: torch.Tensor) -> torch.Tensor:
         return logits + self.shift.view(-1, *[1] * (logits.ndim - 2))
@@ -115,17 +123,6 @@ class ComposedNetwork(SegmentationNetwork):
         return [*fine, self.context(coarsest)]
 
 
-def count_outputs(network: SegmentationNetwork) -> int:
-    """Count the supervised outputs there are; the config may ask for more than that."""
-    was_training = network.training
-    size = [2 * n for n in network.stride]
-    x = torch.zeros(1, network.config.topology.in_channels, *size)
-    with torch.no_grad():
-        found = network.eval().scales(x)
-    network.train(was_training)
-    return len(found)
-
-
 def pad_to_multiple(x: torch.Tensor, stride: Sequence[int]) -> torch.Tensor:
     """Repeat the last voxels until each spatial axis is a multiple of its stride."""
     missing = [-n % m for n, m in zip(x.shape[2:], stride, strict=True)]
@@ -133,6 +130,10 @@ def pad_to_multiple(x: torch.Tensor, stride: Sequence[int]) -> torch.Tensor:
         return x  # an exported network must not depend on the size of its example
     pads = [p for n in reversed(missing) for p in (0, n)]
     return functional.pad(x, pads, mode="replicate")
+
+
+def _within(x: torch.Tensor, size: Sequence[int]) -> bool:
+    return all(n <= most for n, most in zip(x.shape[2:], size, strict=True))
 
 
 def _covering(x: torch.Tensor, padded: torch.Tensor, logits: torch.Tensor) -> list[int]:

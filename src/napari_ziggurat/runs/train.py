@@ -9,7 +9,8 @@ import torch
 from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.networks import Model, ModelSpec, create_network, load_model, save_model
 from napari_ziggurat.networks.device import resolve_device
-from napari_ziggurat.networks.network import SegmentationNetwork, count_outputs
+from napari_ziggurat.networks.network import SegmentationNetwork
+from napari_ziggurat.networks.outputs import output_ratios
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.train_setup import TrainSetup, prepare
@@ -90,7 +91,8 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     setup = yield from prepare(config, device, parent, unfinished.shapes)
     yield Progress("prepare", message="\n".join(setup.reasons))
     safe = Safe(unfinished.path, _facts(setup, unfinished))
-    if unfinished.goes_on(safe.settings):
+    goes_on = unfinished.goes_on(safe.settings)
+    if goes_on:
         yield Progress("prepare", message="going on with the training that was interrupted")
     torch.manual_seed(config.seed)
     network = create_network(setup.network)
@@ -98,7 +100,8 @@ def train(config: TrainConfig) -> Run[TrainResult]:
         network.load_state_dict(parent.network.state_dict(), strict=True)
     _refuse_other_outputs(network, config)
     trainee = Trainee(network, setup.sampler, Augmentation(setup.symmetry), setup.recipe, device)
-    yield from _equalize(trainee, setup)
+    if not goes_on:  # what was measured is kept with the rest
+        yield from _equalize(trainee, setup)
     done = yield from _fit(trainee, setup, safe)
     shares = yield from _correct_shares(trainee, setup)
     result = TrainResult(str(config.out), done.number, done.elapsed, done.loss, class_shares=shares)
@@ -115,7 +118,7 @@ def train(config: TrainConfig) -> Run[TrainResult]:
 def _refuse_other_outputs(network: SegmentationNetwork, config: TrainConfig) -> None:
     """Refuse weights of the loss that do not belong to one output each."""
     weights = config.deep_supervision
-    if weights is not None and (there := count_outputs(network)) != len(weights):
+    if weights is not None and (there := len(output_ratios(network))) != len(weights):
         raise InputError(
             f"--deep-supervision gives {len(weights)} weights, and network "
             f"'{network.config.name}' has {there} outputs here; give {there}, best first."
@@ -149,23 +152,31 @@ def _fit(trainee: Trainee, setup: TrainSetup, safe: Safe) -> Run[Step]:
 def _equalize(trainee: Trainee, setup: TrainSetup) -> Run[None]:
     """Measure scale equalizers, if there are any, before the first step."""
     config = setup.config
-    if not is_equalized(trainee.network):
-        if config.recalibrate or config.equalize in ("explicit", "initialisation"):
-            option = "--recalibrate" if config.recalibrate else "--equalize"
-            raise InputError(
-                f"{option} needs scale equalizers, and this network has none: it has "
-                f"{setup.network.topology.levels} level(s) and --equalize "
-                f"{getattr(setup.network, 'equalize', 'off')}. Leave {option} out, or train a "
-                "network that fuses levels."
-            )
+    into_weights = getattr(setup.network, "equalize", "off") == "initialisation"
+    trained = config.from_model is not None
+    if not is_equalized(trainee.network) or (trained and into_weights):
+        _refuse_unequalized(setup)
         return
-    if config.from_model is not None and not config.recalibrate:
+    if trained and not config.recalibrate:
         yield Progress("prepare", message="scale equalizers: as measured on the data of the model; "
                        "--recalibrate measures them on these")  # fmt: skip
         return
-    into_weights = getattr(setup.network, "equalize", "") == "initialisation"
     count = calibrate_on_patches(trainee, into_weights=into_weights)
-    yield Progress("prepare", message=f"scale equalizers: measured before {count} fusions")
+    yield Progress("prepare", message=f"scale equalizers: measured before {count} fusion(s)")
+
+
+def _refuse_unequalized(setup: TrainSetup) -> None:
+    """Refuse options that need equalizers; those that went into trained weights are none."""
+    config = setup.config
+    asked = config.from_model is None and config.equalize in ("explicit", "initialisation")
+    if config.recalibrate or asked:
+        option = "--recalibrate" if config.recalibrate else "--equalize"
+        raise InputError(
+            f"{option} needs scale equalizers, and this network has none: it has "
+            f"{setup.network.topology.levels} level(s) and --equalize "
+            f"{getattr(setup.network, 'equalize', 'off')}. Leave {option} out, or train a "
+            "network that fuses levels."
+        )
 
 
 def _correct_shares(trainee: Trainee, setup: TrainSetup) -> Run[dict[str, float]]:

@@ -5,14 +5,14 @@ The rules follow nnU-Net (Isensee 2021, doi:10.1038/s41592-020-01008-z).
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Spacing
 from napari_ziggurat.networks.config import Topology
 
-__all__ = ["Design", "Machine", "Wishes", "design"]
+__all__ = ["Design", "Machine", "Wishes", "design", "fit_windows"]
 
 _SLICEWISE_RATIO = 6.0
 _MAX_FEATURES = {2: 512, 3: 320}
@@ -162,12 +162,40 @@ def design(
             else "; an axis is halved once its spacing is within a factor of 2 of the finest"
         ),
         f"{levels.features[0]} features at the finest level",
-        f"inference windows {_by(window)} with a rim of {_by(rim)} around each cell",
+        _window_words(window, rim),
     )
     return Design(
         dims, patch, batch, levels.features, levels.strides, levels.kernels,
         (1,) * missing + window, (0,) * missing + rim, dims == 3 and max(ratio) > 2, reasons,
     )  # fmt: skip
+
+
+def fit_windows(found: Design, stride: tuple[int, ...], machine: Machine) -> Design:
+    """Choose windows for the total stride of a network, which may have coarser levels of its own.
+
+    Parameters
+    ----------
+    found : Design
+        Its windows are for the stride of its own levels.
+    stride : tuple of int
+        In the axes of the network.
+    machine : Machine
+        Where the training runs.
+    """
+    if stride == _total(found.strides):
+        return found
+    missing = len(found.patch) - found.dims
+    window, rim = _choose_window(found.patch[missing:], stride, found.dims, machine)
+    return replace(
+        found,
+        window=(1,) * missing + window,
+        rim=(0,) * missing + rim,
+        reasons=(*found.reasons[:-1], _window_words(window, rim)),
+    )
+
+
+def _window_words(window: tuple[int, ...], rim: tuple[int, ...]) -> str:
+    return f"inference windows {_by(window)} with a rim of {_by(rim)} around each cell"
 
 
 def _check_patch(patch: tuple[int, ...], axes: int, unseen: int) -> None:
@@ -244,7 +272,10 @@ def _pyramid(
         first = wishes.features or (32 if machine.gpu else 16)
         most = _MAX_FEATURES[len(patch)]
         features = tuple(min(first * 2**i, most) for i in range(len(strides)))
-    return _Pyramid(_round_up(patch, _total(strides)), features, strides, kernels)
+    total = _total(strides)
+    if wishes.patch is None:  # two voxels of the coarsest grid, also of a network that there is
+        patch = tuple(max(n, 2 * m if m > 1 else 1) for n, m in zip(patch, total, strict=True))
+    return _Pyramid(_round_up(patch, total), features, strides, kernels)
 
 
 def _levels(
@@ -267,10 +298,18 @@ def _levels(
     if depth is not None and len(strides) < depth:
         raise InputError(
             f"A patch of {_by(patch)} can be halved to {len(strides)} levels (the coarsest keeps "
-            f"{_SMALLEST} voxels per axis); --depth {depth} asks for more. Give a larger --patch, "
-            f"or --depth {len(strides)}."
+            f"{_SMALLEST} voxels per axis); --depth {depth} asks for more, which takes a patch of "
+            f"{_by(_smallest_patch(ratio, depth))}. Give a larger --patch, or --depth "
+            f"{len(strides)}."
         )
     return tuple(strides), tuple(kernels)
+
+
+def _smallest_patch(ratio: tuple[float, ...], depth: int) -> tuple[int, ...]:
+    """Give the smallest patch whose axes can all be halved as often as their spacing wants."""
+    endless = (_SMALLEST << depth,) * len(ratio)
+    strides, _ = _levels(endless, ratio, depth)
+    return tuple(_SMALLEST * n if n > 1 else 1 for n in _total(strides))
 
 
 def _shrink(
