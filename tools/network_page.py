@@ -1,25 +1,25 @@
-"""Fill the documentation's list of networks from their registry.
+"""Fill the documentation's tables of networks from their registry.
 
 MkDocs calls `on_page_markdown` for each page, as a hook.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from napari_ziggurat.networks.registry import known_presets
 
-MARK = "<!-- networks -->"
+MARK = re.compile(r"<!-- networks: ([\w ]+) -->")
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace the mark in a page by a table of all networks."""
-    return markdown.replace(MARK, table()) if MARK in markdown else markdown
+    """Replace each mark in a page by a table of the networks that it names."""
+    return MARK.sub(lambda mark: table(mark[1].split()), markdown)
 
 
-def table() -> str:
-    """List all networks in Markdown."""
+def table(names: Sequence[str]) -> str:
+    """List networks in Markdown."""
+    presets = known_presets()
     rows = ["| network | what | paper |", "| --- | --- | --- |"]
-    rows += [
-        f"| `{name}` | {entry.summary} | {entry.paper} |"
-        for name, entry in sorted(known_presets().items())
-    ]
+    rows += [f"| `{name}` | {presets[name].summary} | {presets[name].paper} |" for name in names]
     return "\n".join(rows)

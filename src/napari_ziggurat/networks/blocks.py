@@ -17,9 +17,11 @@ __all__ = [
     "AveragePool",
     "Block",
     "ChannelNorm",
+    "Channels",
     "ConvSpec",
     "PlainBlock",
     "ResidualBlock",
+    "Stride",
     "Upsample",
     "conv_norm_act",
     "crop",
@@ -33,6 +35,9 @@ __all__ = [
     "shortcut",
     "squeeze_excite",
 ]
+
+Channels = tuple[int, int]  # in and out
+Stride = Sequence[int]  # per axis; empty for 1
 
 _LINEAR = {2: "bilinear", 3: "trilinear"}
 
@@ -66,7 +71,7 @@ class ConvSpec:
 
 
 def conv_norm_act(
-    spec: ConvSpec, channels: tuple[int, int], stride: Sequence[int] = (), *, act: bool = True
+    spec: ConvSpec, channels: Channels, stride: Stride = (), *, act: bool = True
 ) -> Convolution:
     """Convolution, norm, activation, in this order, so that the norm can be folded.
 
@@ -95,7 +100,7 @@ def conv_norm_act(
     )
 
 
-def separable(spec: ConvSpec, channels: tuple[int, int]) -> nn.Sequential:
+def separable(spec: ConvSpec, channels: Channels) -> nn.Sequential:
     """Depthwise convolution, then a pointwise one (Xception, arXiv 1610.02357)."""
     each = channels[0]
     return nn.Sequential(
@@ -114,9 +119,7 @@ def monai_norm(norm: str | None, channels: int) -> tuple[str, dict[str, object]]
 class Block(Protocol):
     """How encoders make their blocks."""
 
-    def __call__(
-        self, spec: ConvSpec, channels: tuple[int, int], stride: Sequence[int] = ...
-    ) -> nn.Module:
+    def __call__(self, spec: ConvSpec, channels: Channels, stride: Stride = ...) -> nn.Module:
         """Make one block that maps channels in to channels out and steps down by a stride."""
         ...
 
@@ -124,9 +127,7 @@ class Block(Protocol):
 class PlainBlock(nn.Sequential):
     """Two convolutions with norm and activation."""
 
-    def __init__(
-        self, spec: ConvSpec, channels: tuple[int, int], stride: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, spec: ConvSpec, channels: Channels, stride: Stride = ()) -> None:
         out = channels[1]
         super().__init__(conv_norm_act(spec, channels, stride), conv_norm_act(spec, (out, out)))
 
@@ -135,11 +136,7 @@ class ResidualBlock(nn.Module):
     """Two convolutions, and squeeze-and-excitation if wanted, added to the shortcut."""
 
     def __init__(
-        self,
-        spec: ConvSpec,
-        channels: tuple[int, int],
-        stride: Sequence[int] = (),
-        squeeze: str = "off",
+        self, spec: ConvSpec, channels: Channels, stride: Stride = (), squeeze: str = "off"
     ) -> None:
         super().__init__()
         out = channels[1]
@@ -154,7 +151,7 @@ class ResidualBlock(nn.Module):
         return functional.leaky_relu(y + self.project(x), 0.01)
 
 
-def shortcut(spec: ConvSpec, channels: tuple[int, int], stride: Sequence[int]) -> nn.Sequential:
+def shortcut(spec: ConvSpec, channels: Channels, stride: Stride) -> nn.Sequential:
     """Average, then project, each where needed.
 
     The input is averaged first, so that no voxel of it is dropped (ResNet-D, arXiv 1812.01187).
@@ -193,7 +190,7 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
-def merge_patches(dims: int, channels: tuple[int, int], stride: Sequence[int]) -> nn.Module:
+def merge_patches(dims: int, channels: Channels, stride: Stride) -> nn.Module:
     """Step down by a convolution whose kernel is its stride: each patch becomes one voxel."""
     conv: nn.Module = Conv["conv", dims](*channels, kernel_size=tuple(stride), stride=tuple(stride))
     return conv

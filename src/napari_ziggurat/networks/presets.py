@@ -1,48 +1,9 @@
 """Presets: the networks that ``--network`` knows by name, each one a choice of parts."""
 
-from napari_ziggurat.networks.config import (
-    ComposedConfig,
-    MonaiConfig,
-    NetworkConfig,
-    Topology,
-)
-from napari_ziggurat.networks.contexts import (
-    ASPPConfig,
-    PyramidPoolingConfig,
-    SeparableASPPConfig,
-)
-from napari_ziggurat.networks.encoders import (
-    ConvNeXtEncoderConfig,
-    DilatedEncoderConfig,
-    EfficientNetEncoderConfig,
-    HRNetEncoderConfig,
-    InceptionEncoderConfig,
-    PlainEncoderConfig,
-    RegNetEncoderConfig,
-    ResidualEncoderConfig,
-    ResNetEncoderConfig,
-    ResNeXtEncoderConfig,
-    SwinEncoderConfig,
-)
-from napari_ziggurat.networks.heads import (
-    DeepLabHeadConfig,
-    FCNHeadConfig,
-    FPNHeadConfig,
-    SemanticFPNHeadConfig,
-    UPerHeadConfig,
-)
-from napari_ziggurat.networks.monai_designs import swin_features
-from napari_ziggurat.networks.necks import (
-    BiFPNConfig,
-    FPNConfig,
-    NasFPNConfig,
-    NestedUNetNeckConfig,
-    NoNeckConfig,
-    RecursiveFPNConfig,
-    UNet3PlusNeckConfig,
-    UNetNeckConfig,
-)
-from napari_ziggurat.networks.parts import ContextConfig, HeadConfig, NeckConfig
+from napari_ziggurat.networks import contexts, encoders, heads, necks
+from napari_ziggurat.networks.config import ComposedConfig, MonaiConfig, NetworkConfig, Topology
+from napari_ziggurat.networks.monai_designs import swin_pyramid
+from napari_ziggurat.networks.parts import ContextConfig, EncoderConfig, HeadConfig, NeckConfig
 from napari_ziggurat.networks.registry import register_network
 
 __all__: list[str] = []
@@ -56,7 +17,7 @@ __all__: list[str] = []
     summary="two plain convolutions per level; small and fast",
 )
 def _unet(topology: Topology) -> NetworkConfig:
-    return ComposedConfig(name="unet", topology=topology, encoder=PlainEncoderConfig())
+    return _with_encoder("unet", topology, encoders.PlainEncoderConfig())
 
 
 @register_network(
@@ -65,7 +26,7 @@ def _unet(topology: Topology) -> NetworkConfig:
     summary="residual encoder, deep supervision; the default",
 )
 def _residual_unet(topology: Topology) -> NetworkConfig:
-    return ComposedConfig(name="residual_unet", topology=topology, encoder=ResidualEncoderConfig())
+    return _with_encoder("residual_unet", topology, encoders.ResidualEncoderConfig())
 
 
 @register_network(
@@ -78,7 +39,7 @@ def _wide_unet(topology: Topology) -> NetworkConfig:
     return ComposedConfig(
         name="wide_unet",
         topology=topology.model_copy(update={"features": wide}),
-        encoder=PlainEncoderConfig(),
+        encoder=encoders.PlainEncoderConfig(),
     )
 
 
@@ -92,8 +53,8 @@ def _unetpp(topology: Topology) -> NetworkConfig:
         name="unetpp",
         topology=topology,
         supervised=max(1, topology.levels - 1),  # every depth, so that each can be had
-        encoder=PlainEncoderConfig(pooling="max"),
-        neck=NestedUNetNeckConfig(),
+        encoder=encoders.PlainEncoderConfig(pooling="max"),
+        neck=necks.NestedUNetNeckConfig(),
     )
 
 
@@ -103,7 +64,7 @@ def _unetpp(topology: Topology) -> NetworkConfig:
     summary="UNet 3+: every level joined with all levels; few parameters, many operations",
 )
 def _unet3p(topology: Topology) -> NetworkConfig:
-    return _full_scale("unet3p", topology, UNet3PlusNeckConfig())
+    return _full_scale("unet3p", topology, necks.UNet3PlusNeckConfig())
 
 
 @register_network(
@@ -112,7 +73,7 @@ def _unet3p(topology: Topology) -> NetworkConfig:
     summary="unet3p that may silence windows without objects; results depend on the tiling",
 )
 def _unet3p_guided(topology: Topology) -> NetworkConfig:
-    return _full_scale("unet3p_guided", topology, UNet3PlusNeckConfig(guided=True))
+    return _full_scale("unet3p_guided", topology, necks.UNet3PlusNeckConfig(guided=True))
 
 
 def _full_scale(name: str, topology: Topology, neck: NeckConfig) -> NetworkConfig:
@@ -120,7 +81,7 @@ def _full_scale(name: str, topology: Topology, neck: NeckConfig) -> NetworkConfi
         name=name,
         topology=topology,
         supervised=topology.levels,
-        encoder=PlainEncoderConfig(pooling="max"),
+        encoder=encoders.PlainEncoderConfig(pooling="max"),
         neck=neck,
     )
 
@@ -134,8 +95,8 @@ def _attention_unet(topology: Topology) -> NetworkConfig:
     return ComposedConfig(
         name="attention_unet",
         topology=topology,
-        encoder=PlainEncoderConfig(pooling="max"),
-        neck=UNetNeckConfig(gated=True),
+        encoder=encoders.PlainEncoderConfig(pooling="max"),
+        neck=necks.UNetNeckConfig(gated=True),
     )
 
 
@@ -148,8 +109,7 @@ def _attention_unet(topology: Topology) -> NetworkConfig:
     summary="residual, each channel weighed by its mean; results depend on the tiling",
 )
 def _se_unet(topology: Topology) -> NetworkConfig:
-    encoder = ResidualEncoderConfig(squeeze="channel")
-    return ComposedConfig(name="se_unet", topology=topology, encoder=encoder)
+    return _with_encoder("se_unet", topology, encoders.ResidualEncoderConfig(squeeze="channel"))
 
 
 @register_network(
@@ -158,8 +118,7 @@ def _se_unet(topology: Topology) -> NetworkConfig:
     summary="several kernel sizes at each level; for objects of mixed size; few parameters",
 )
 def _inception_unet(topology: Topology) -> NetworkConfig:
-    encoder = InceptionEncoderConfig()
-    return ComposedConfig(name="inception_unet", topology=topology, encoder=encoder)
+    return _with_encoder("inception_unet", topology, encoders.InceptionEncoderConfig())
 
 
 @register_network(
@@ -168,7 +127,7 @@ def _inception_unet(topology: Topology) -> NetworkConfig:
     summary="dilated convolutions of rates 1, 2, 5 at each level; a wide view at full resolution",
 )
 def _dilated_unet(topology: Topology) -> NetworkConfig:
-    return ComposedConfig(name="dilated_unet", topology=topology, encoder=DilatedEncoderConfig())
+    return _with_encoder("dilated_unet", topology, encoders.DilatedEncoderConfig())
 
 
 @register_network(
@@ -181,9 +140,9 @@ def _hrnet(topology: Topology) -> NetworkConfig:
     return ComposedConfig(
         name="hrnet",
         topology=topology.model_copy(update={"features": half}),
-        encoder=HRNetEncoderConfig(),
-        neck=NoNeckConfig(),
-        head=FCNHeadConfig(),
+        encoder=encoders.HRNetEncoderConfig(),
+        neck=necks.NoNeckConfig(),
+        head=heads.FCNHeadConfig(),
     )
 
 
@@ -193,7 +152,7 @@ def _hrnet(topology: Topology) -> NetworkConfig:
     summary="MONAI's blocks of ResNet-18, two at each level; deeper than residual_unet",
 )
 def _resnet_unet(topology: Topology) -> NetworkConfig:
-    return ComposedConfig(name="resnet_unet", topology=topology, encoder=ResNetEncoderConfig())
+    return _with_encoder("resnet_unet", topology, encoders.ResNetEncoderConfig())
 
 
 @register_network(
@@ -202,7 +161,7 @@ def _resnet_unet(topology: Topology) -> NetworkConfig:
     summary="residual blocks of 8 parallel paths; fewer parameters than resnet_unet",
 )
 def _resnext_unet(topology: Topology) -> NetworkConfig:
-    return ComposedConfig(name="resnext_unet", topology=topology, encoder=ResNeXtEncoderConfig())
+    return _with_encoder("resnext_unet", topology, encoders.ResNeXtEncoderConfig())
 
 
 @register_network(
@@ -211,7 +170,7 @@ def _resnext_unet(topology: Topology) -> NetworkConfig:
     summary="residual blocks in groups of 16 channels; fewer parameters than resnet_unet",
 )
 def _regnet_unet(topology: Topology) -> NetworkConfig:
-    return ComposedConfig(name="regnet_unet", topology=topology, encoder=RegNetEncoderConfig())
+    return _with_encoder("regnet_unet", topology, encoders.RegNetEncoderConfig())
 
 
 @register_network(
@@ -220,8 +179,8 @@ def _regnet_unet(topology: Topology) -> NetworkConfig:
     summary="MONAI's inverted bottlenecks, wide inside a block; results depend on the tiling",
 )
 def _efficientnet_unet(topology: Topology) -> NetworkConfig:
-    encoder = EfficientNetEncoderConfig(expansion=4)
-    return ComposedConfig(name="efficientnet_unet", topology=topology, encoder=encoder)
+    encoder = encoders.EfficientNetEncoderConfig(expansion=4)
+    return _with_encoder("efficientnet_unet", topology, encoder)
 
 
 @register_network(
@@ -231,8 +190,8 @@ def _efficientnet_unet(topology: Topology) -> NetworkConfig:
 )
 def _convnext_unet(topology: Topology) -> NetworkConfig:
     # 343 taps in 3D are many; 5 is the wide kernel of MedNeXt (arXiv 2303.09975)
-    encoder = ConvNeXtEncoderConfig(kernel=7 if topology.dims == 2 else 5)
-    return ComposedConfig(name="convnext_unet", topology=topology, encoder=encoder)
+    kernel = 7 if topology.dims == 2 else 5
+    return _with_encoder("convnext_unet", topology, encoders.ConvNeXtEncoderConfig(kernel=kernel))
 
 
 @register_network(
@@ -241,14 +200,15 @@ def _convnext_unet(topology: Topology) -> NetworkConfig:
     summary="attention in shifted windows; needs many annotations; results depend on the tiling",
 )
 def _swin_unet(topology: Topology) -> NetworkConfig:
-    encoder = SwinEncoderConfig(window=8 if topology.dims == 2 else 4)  # 64 voxels in both
-    return ComposedConfig(name="swin_unet", topology=topology, encoder=encoder)
+    window = 8 if topology.dims == 2 else 4  # 64 voxels in both
+    return _with_encoder("swin_unet", topology, encoders.SwinEncoderConfig(window=window))
 
 
-# ---- Contexts, pyramid necks and heads
+def _with_encoder(name: str, topology: Topology, encoder: EncoderConfig) -> NetworkConfig:
+    return ComposedConfig(name=name, topology=topology, encoder=encoder)
 
 
-# Contexts
+# ---- Contexts
 
 
 @register_network(
@@ -257,7 +217,7 @@ def _swin_unet(topology: Topology) -> NetworkConfig:
     summary="residual_unet that knows means of the whole window; results depend on the tiling",
 )
 def _unet_ppm(topology: Topology) -> NetworkConfig:
-    return ComposedConfig(name="unet_ppm", topology=topology, context=PyramidPoolingConfig())
+    return _with_context("unet_ppm", topology, contexts.PyramidPoolingConfig())
 
 
 @register_network(
@@ -266,7 +226,7 @@ def _unet_ppm(topology: Topology) -> NetworkConfig:
     summary="residual_unet with dilated convolutions below; a wide view; depends on the tiling",
 )
 def _unet_aspp(topology: Topology) -> NetworkConfig:
-    return ComposedConfig(name="unet_aspp", topology=topology, context=ASPPConfig())
+    return _with_context("unet_aspp", topology, contexts.ASPPConfig())
 
 
 @register_network(
@@ -275,10 +235,14 @@ def _unet_aspp(topology: Topology) -> NetworkConfig:
     summary="unet_aspp with separable convolutions; fewer parameters; depends on the tiling",
 )
 def _unet_sep_aspp(topology: Topology) -> NetworkConfig:
-    return ComposedConfig(name="unet_sep_aspp", topology=topology, context=SeparableASPPConfig())
+    return _with_context("unet_sep_aspp", topology, contexts.SeparableASPPConfig())
 
 
-# Pyramid necks
+def _with_context(name: str, topology: Topology, context: ContextConfig) -> NetworkConfig:
+    return ComposedConfig(name=name, topology=topology, context=context)
+
+
+# ---- Pyramid necks, under the FPN head
 
 
 @register_network(
@@ -287,7 +251,7 @@ def _unet_sep_aspp(topology: Topology) -> NetworkConfig:
     summary="one width at all levels, coarse features added to finer ones; a common base",
 )
 def _fpn(topology: Topology) -> NetworkConfig:
-    return _over_pyramid("fpn", topology, FPNConfig())
+    return _over_pyramid("fpn", topology, necks.FPNConfig())
 
 
 @register_network(
@@ -296,7 +260,7 @@ def _fpn(topology: Topology) -> NetworkConfig:
     summary="FPN with a second path, which brings fine detail to the coarse levels",
 )
 def _panet(topology: Topology) -> NetworkConfig:
-    return _over_pyramid("panet", topology, FPNConfig(bottom_up=True))
+    return _over_pyramid("panet", topology, necks.FPNConfig(bottom_up=True))
 
 
 @register_network(
@@ -305,7 +269,7 @@ def _panet(topology: Topology) -> NetworkConfig:
     summary="FPN with learned offsets in upsampling; for outlines that coarse levels displace",
 )
 def _fpn_aligned(topology: Topology) -> NetworkConfig:
-    return _over_pyramid("fpn_aligned", topology, FPNConfig(aligned=True))
+    return _over_pyramid("fpn_aligned", topology, necks.FPNConfig(aligned=True))
 
 
 @register_network(
@@ -314,7 +278,7 @@ def _fpn_aligned(topology: Topology) -> NetworkConfig:
     summary="FPN, twice, with feedback into the encoder; slow; results depend on the tiling",
 )
 def _recursive_fpn(topology: Topology) -> NetworkConfig:
-    return _over_pyramid("recursive_fpn", topology, RecursiveFPNConfig())
+    return _over_pyramid("recursive_fpn", topology, necks.RecursiveFPNConfig())
 
 
 @register_network(
@@ -323,7 +287,7 @@ def _recursive_fpn(topology: Topology) -> NetworkConfig:
     summary="three times down and up the pyramid with learned weights; a neck of few parameters",
 )
 def _bifpn(topology: Topology) -> NetworkConfig:
-    return _over_pyramid("bifpn", topology, BiFPNConfig())
+    return _over_pyramid("bifpn", topology, necks.BiFPNConfig())
 
 
 @register_network(
@@ -332,14 +296,14 @@ def _bifpn(topology: Topology) -> NetworkConfig:
     summary="connections found by search, three stacks of them; slow; results depend on the tiling",
 )
 def _nas_fpn(topology: Topology) -> NetworkConfig:
-    return _over_pyramid("nas_fpn", topology, NasFPNConfig(repeats=3))
+    return _over_pyramid("nas_fpn", topology, necks.NasFPNConfig(repeats=3))
 
 
 def _over_pyramid(name: str, topology: Topology, neck: NeckConfig) -> NetworkConfig:
-    return ComposedConfig(name=name, topology=topology, neck=neck, head=FPNHeadConfig())
+    return ComposedConfig(name=name, topology=topology, neck=neck, head=heads.FPNHeadConfig())
 
 
-# Heads
+# ---- Heads
 
 
 @register_network(
@@ -348,8 +312,8 @@ def _over_pyramid(name: str, topology: Topology, neck: NeckConfig) -> NetworkCon
     summary="FPN whose levels climb to the finest grid in steps and are summed there",
 )
 def _panoptic_fpn(topology: Topology) -> NetworkConfig:
-    head = SemanticFPNHeadConfig()
-    return ComposedConfig(name="panoptic_fpn", topology=topology, neck=FPNConfig(), head=head)
+    head = heads.SemanticFPNHeadConfig()
+    return ComposedConfig(name="panoptic_fpn", topology=topology, neck=necks.FPNConfig(), head=head)
 
 
 @register_network(
@@ -358,7 +322,7 @@ def _panoptic_fpn(topology: Topology) -> NetworkConfig:
     summary="all levels concatenated on the finest grid; the plainest use of an encoder",
 )
 def _fcn(topology: Topology) -> NetworkConfig:
-    return _on_encoder("fcn", topology, FCNHeadConfig())
+    return _on_encoder("fcn", topology, heads.FCNHeadConfig())
 
 
 @register_network(
@@ -367,7 +331,9 @@ def _fcn(topology: Topology) -> NetworkConfig:
     summary="means of the whole window; coarse outlines; results depend on the tiling",
 )
 def _pspnet(topology: Topology) -> NetworkConfig:
-    return _on_encoder("pspnet", topology, FCNHeadConfig(level=-1), PyramidPoolingConfig())
+    return _on_encoder(
+        "pspnet", topology, heads.FCNHeadConfig(level=-1), contexts.PyramidPoolingConfig()
+    )
 
 
 @register_network(
@@ -376,7 +342,7 @@ def _pspnet(topology: Topology) -> NetworkConfig:
     summary="means of the whole window, FPN, all levels at once; results depend on the tiling",
 )
 def _upernet(topology: Topology) -> NetworkConfig:
-    return _on_encoder("upernet", topology, UPerHeadConfig())
+    return _on_encoder("upernet", topology, heads.UPerHeadConfig())
 
 
 @register_network(
@@ -385,14 +351,14 @@ def _upernet(topology: Topology) -> NetworkConfig:
     summary="dilated convolutions below, joined with the finest; results depend on the tiling",
 )
 def _deeplabv3p(topology: Topology) -> NetworkConfig:
-    return _on_encoder("deeplabv3p", topology, DeepLabHeadConfig())
+    return _on_encoder("deeplabv3p", topology, heads.DeepLabHeadConfig())
 
 
 def _on_encoder(
     name: str, topology: Topology, head: HeadConfig, context: ContextConfig | None = None
 ) -> NetworkConfig:
     return ComposedConfig(
-        name=name, topology=topology, context=context, neck=NoNeckConfig(), head=head
+        name=name, topology=topology, context=context, neck=necks.NoNeckConfig(), head=head
     )
 
 
@@ -454,12 +420,7 @@ def _monai_segresnet(topology: Topology) -> NetworkConfig:
 @register_network(
     "monai_swin_unetr",
     paper="Hatamizadeh 2022, arXiv 2201.01266",
-    summary="MONAI's SwinUNETR; isotropic, patches of 64 or more; needs many annotations, einops",
+    summary="MONAI's SwinUNETR; six levels, isotropic; needs many annotations, einops",
 )
 def _monai_swin_unetr(topology: Topology) -> NetworkConfig:
-    features = swin_features(topology.features[0], topology.levels)
-    return MonaiConfig(
-        name="monai_swin_unetr",
-        topology=topology.model_copy(update={"features": features}),
-        design="SwinUNETR",
-    )
+    return MonaiConfig(name="monai_swin_unetr", topology=swin_pyramid(topology), design="SwinUNETR")

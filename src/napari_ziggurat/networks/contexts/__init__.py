@@ -4,7 +4,7 @@ All see the whole window that they are given, so results depend on the tiling. T
 need torch, are imported when they are built.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -48,8 +48,9 @@ class PyramidPoolingConfig(ContextConfig):
         )
 
 
-class _Atrous(ContextConfig):
-    """Convolutions of several dilations side by side.
+@register_part
+class ASPPConfig(ContextConfig):
+    """Atrous spatial pyramid pooling (DeepLabv3, Chen 2017, arXiv 1706.05587).
 
     Attributes
     ----------
@@ -60,6 +61,8 @@ class _Atrous(ContextConfig):
         Most channels of a branch; it has no more than the coarsest feature has.
     """
 
+    separated: ClassVar = False
+    kind: Literal["aspp"] = "aspp"
     rates: tuple[int, ...] = Field((2, 4, 6), min_length=1)
     width: int = Field(128, ge=1)
 
@@ -68,31 +71,18 @@ class _Atrous(ContextConfig):
         if min(self.rates) < 1:
             raise ValueError(f"ASPP needs rates of 1 or more; they are {self.rates}")
 
-    def _build(self, topology: Topology, style: Style, *, separated: bool) -> "Context":
+    def build(self, topology: Topology, style: Style) -> "Context":
+        """Make the module."""
         from napari_ziggurat.networks.contexts.aspp import ASPP
 
         last, kernel = topology.features[-1], topology.kernels[-1]
         width = min(self.width, last)
-        return ASPP((last, last), kernel, style, self.rates, width, separated=separated)
+        return ASPP((last, last), kernel, style, self.rates, width, separated=self.separated)
 
 
 @register_part
-class ASPPConfig(_Atrous):
-    """Atrous spatial pyramid pooling (DeepLabv3, Chen 2017, arXiv 1706.05587)."""
-
-    kind: Literal["aspp"] = "aspp"
-
-    def build(self, topology: Topology, style: Style) -> "Context":
-        """Make the module."""
-        return self._build(topology, style, separated=False)
-
-
-@register_part
-class SeparableASPPConfig(_Atrous):
+class SeparableASPPConfig(ASPPConfig):
     """The same with depthwise and pointwise convolutions (DeepLabv3+, arXiv 1802.02611)."""
 
-    kind: Literal["sep_aspp"] = "sep_aspp"
-
-    def build(self, topology: Topology, style: Style) -> "Context":
-        """Make the module."""
-        return self._build(topology, style, separated=True)
+    separated: ClassVar = True
+    kind: Literal["sep_aspp"] = "sep_aspp"  # type: ignore[assignment]

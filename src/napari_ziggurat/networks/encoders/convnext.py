@@ -7,7 +7,7 @@ from monai.networks.blocks import MLPBlock
 from monai.networks.layers.factories import Conv
 from torch import nn
 
-from napari_ziggurat.networks.blocks import ChannelNorm, ConvSpec, merge_patches
+from napari_ziggurat.networks.blocks import ChannelNorm, Channels, ConvSpec, Stride, merge_patches
 
 __all__ = ["ConvNeXtStage"]
 
@@ -19,13 +19,7 @@ class ConvNeXtStage(nn.Sequential):
     """
 
     def __init__(
-        self,
-        spec: ConvSpec,
-        channels: tuple[int, int],
-        stride: Sequence[int] = (),
-        *,
-        blocks: int,
-        kernel: int,
+        self, spec: ConvSpec, channels: Channels, stride: Stride = (), *, blocks: int, kernel: int
     ) -> None:
         out = channels[1]
         wide = tuple(kernel if k > 1 else 1 for k in spec.kernel)

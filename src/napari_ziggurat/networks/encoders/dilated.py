@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from napari_ziggurat.networks.blocks import ConvSpec, conv_norm_act
+from napari_ziggurat.networks.blocks import Channels, ConvSpec, Stride, conv_norm_act
 
 __all__ = ["DilatedBlock"]
 
@@ -21,8 +21,8 @@ class DilatedBlock(nn.Sequential):
     def __init__(
         self,
         spec: ConvSpec,
-        channels: tuple[int, int],
-        stride: Sequence[int] = (),
+        channels: Channels,
+        stride: Stride = (),
         rates: Sequence[int] = (1, 2, 5),
     ) -> None:
         specs = [replace(spec, dilation=rate) for rate in rates]

@@ -6,12 +6,11 @@ replaced by one that is padded alike on both sides.
 """
 
 import math
-from collections.abc import Sequence
 
 from monai.networks.layers.factories import Conv
 from monai.networks.nets.efficientnet import MBConvBlock
 
-from napari_ziggurat.networks.blocks import ConvSpec, monai_norm
+from napari_ziggurat.networks.blocks import Channels, ConvSpec, Stride, monai_norm
 
 __all__ = ["MBConv"]
 
@@ -24,11 +23,7 @@ class MBConv(MBConvBlock):
     """
 
     def __init__(
-        self,
-        spec: ConvSpec,
-        channels: tuple[int, int],
-        stride: Sequence[int] = (),
-        expansion: int = 6,
+        self, spec: ConvSpec, channels: Channels, stride: Stride = (), expansion: int = 6
     ) -> None:
         wide = channels[0] * expansion
         super().__init__(

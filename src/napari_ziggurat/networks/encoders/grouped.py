@@ -1,6 +1,6 @@
 """Grouped residual blocks: ResNeXt and RegNet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -8,7 +8,9 @@ from torch import nn
 from torch.nn import functional
 
 from napari_ziggurat.networks.blocks import (
+    Channels,
     ConvSpec,
+    Stride,
     conv_norm_act,
     divisor,
     shortcut,
@@ -40,8 +42,8 @@ class GroupedBlock(nn.Module):
     def __init__(
         self,
         spec: ConvSpec,
-        channels: tuple[int, int],
-        stride: Sequence[int] = (),
+        channels: Channels,
+        stride: Stride = (),
         *,
         bottleneck: int,
         groups: Callable[[int], int],

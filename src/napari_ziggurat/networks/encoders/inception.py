@@ -1,13 +1,12 @@
 """Inception: convolutions of several sizes side by side."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from monai.networks.layers.factories import Pool
 from torch import nn
 
-from napari_ziggurat.networks.blocks import ConvSpec, conv_norm_act, max_pool
+from napari_ziggurat.networks.blocks import Channels, ConvSpec, Stride, conv_norm_act, max_pool
 
 __all__ = ["InceptionBlock"]
 
@@ -25,9 +24,7 @@ class InceptionBlock(nn.Module):
     maximum before the branches, as between the paper's stages.
     """
 
-    def __init__(
-        self, spec: ConvSpec, channels: tuple[int, int], stride: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, spec: ConvSpec, channels: Channels, stride: Stride = ()) -> None:
         super().__init__()
         given, out = channels
         few, some = max(1, out // 8), out // 4

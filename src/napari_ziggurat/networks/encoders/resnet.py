@@ -4,13 +4,11 @@ MONAI's class ``ResNet`` takes one stride for all axes and its blocks one kernel
 are used, and their spatial convolutions are replaced.
 """
 
-from collections.abc import Sequence
-
 from monai.networks.layers.factories import Conv
 from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
 from torch import nn
 
-from napari_ziggurat.networks.blocks import ConvSpec, monai_norm, shortcut
+from napari_ziggurat.networks.blocks import Channels, ConvSpec, Stride, monai_norm, shortcut
 
 __all__ = ["BasicBlock", "BottleneckBlock"]
 
@@ -18,9 +16,7 @@ __all__ = ["BasicBlock", "BottleneckBlock"]
 class BasicBlock(ResNetBlock):
     """Two convolutions and a shortcut."""
 
-    def __init__(
-        self, spec: ConvSpec, channels: tuple[int, int], stride: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, spec: ConvSpec, channels: Channels, stride: Stride = ()) -> None:
         out = channels[1]
         norm = monai_norm(spec.norm, out) or ""
         super().__init__(
@@ -33,9 +29,7 @@ class BasicBlock(ResNetBlock):
 class BottleneckBlock(ResNetBottleneck):
     """A quarter of the channels at the spatial convolution; out is a multiple of 4."""
 
-    def __init__(
-        self, spec: ConvSpec, channels: tuple[int, int], stride: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, spec: ConvSpec, channels: Channels, stride: Stride = ()) -> None:
         given, out = channels
         width = out // self.expansion
         norm = monai_norm(spec.norm, width) or ""
@@ -45,7 +39,7 @@ class BottleneckBlock(ResNetBottleneck):
         self.conv2 = _conv(spec, (width, width), stride)
 
 
-def _conv(spec: ConvSpec, channels: tuple[int, int], stride: Sequence[int] = ()) -> nn.Module:
+def _conv(spec: ConvSpec, channels: Channels, stride: Stride = ()) -> nn.Module:
     conv: nn.Module = Conv["conv", spec.dims](
         *channels,
         kernel_size=spec.kernel,

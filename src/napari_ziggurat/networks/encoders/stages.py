@@ -6,7 +6,7 @@ import torch
 from monai.networks.layers.factories import Pool
 from torch import nn
 
-from napari_ziggurat.networks.blocks import Block, ConvSpec, PlainBlock
+from napari_ziggurat.networks.blocks import Block, Channels, ConvSpec, PlainBlock, Stride
 from napari_ziggurat.networks.contracts import StagedEncoder
 from napari_ziggurat.networks.parts import Style
 from napari_ziggurat.networks.topology import Topology
@@ -50,12 +50,16 @@ class StageEncoder(StagedEncoder):
             previous = out
 
     def forward(self, x: torch.Tensor, feedback: Sequence[torch.Tensor] = ()) -> list[torch.Tensor]:
-        """Map (N, C, (Z), Y, X) to one feature per level; feedback is added after its stage."""
+        """Map (N, C, (Z), Y, X) to one feature per level.
+
+        Feedback is added after the first block of its stage (DetectoRS, section 3).
+        """
         features = []
         for level, stage in enumerate(self.stages):
-            x = stage(x)
-            if feedback:
-                x = x + feedback[level]
+            for index, block in enumerate(stage.children()):
+                x = block(x)
+                if feedback and not index:
+                    x = x + feedback[level]
             features.append(x)
         return features
 
@@ -63,9 +67,7 @@ class StageEncoder(StagedEncoder):
 class PooledBlock(nn.Sequential):
     """Max pooling where there is a step down, then two convolutions."""
 
-    def __init__(
-        self, spec: ConvSpec, channels: tuple[int, int], stride: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, spec: ConvSpec, channels: Channels, stride: Stride = ()) -> None:
         pooled = any(s > 1 for s in stride)
         pools = [Pool["max", spec.dims](kernel_size=tuple(stride))] if pooled else []
         super().__init__(*pools, PlainBlock(spec, channels))

@@ -4,14 +4,12 @@ MONAI's class ``SwinTransformer`` halves every axis at each level, starts on a c
 input's and needs einops; so its blocks are used.
 """
 
-from collections.abc import Sequence
-
 import torch
 from monai.networks.nets.swin_unetr import SwinTransformerBlock, window_partition, window_reverse
 from torch import nn
 from torch.nn import functional
 
-from napari_ziggurat.networks.blocks import ConvSpec, crop, divisor, merge_patches
+from napari_ziggurat.networks.blocks import Channels, ConvSpec, Stride, crop, divisor, merge_patches
 
 __all__ = ["ShiftedBlock", "SwinStage"]
 
@@ -39,8 +37,8 @@ class SwinStage(nn.Module):
     def __init__(
         self,
         spec: ConvSpec,
-        channels: tuple[int, int],
-        stride: Sequence[int] = (),
+        channels: Channels,
+        stride: Stride = (),
         *,
         blocks: int,
         window: int,

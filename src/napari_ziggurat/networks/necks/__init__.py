@@ -39,6 +39,7 @@ class UNetNeckConfig(NeckConfig):
     """
 
     fuses: ClassVar = True
+    upsamples: ClassVar = True
     kind: Literal["unet"] = "unet"
     gated: bool = False
 
@@ -62,6 +63,7 @@ class NestedUNetNeckConfig(NeckConfig):
     """U-Nets of every depth in one (UNet++, Zhou 2018, arXiv 1807.10165); can be pruned."""
 
     fuses: ClassVar = True
+    upsamples: ClassVar = True
     kind: Literal["unetpp"] = "unetpp"
 
     def check(self, topology: Topology) -> None:
@@ -91,6 +93,7 @@ class UNet3PlusNeckConfig(NeckConfig):
     """
 
     fuses: ClassVar = True
+    upsamples: ClassVar = True
     kind: Literal["unet3p"] = "unet3p"
     width: int | None = Field(None, ge=1)
     guided: bool = False
@@ -237,7 +240,7 @@ class NasFPNConfig(PyramidNeckConfig):
         _need_two_levels("NAS-FPN", topology)
         levels = self.pyramid(topology).levels
         if wrong := fault(self.cells(topology), levels):
-            raise ValueError(f"genotype of NAS-FPN: {wrong}")
+            raise ValueError(f"genotype of NAS-FPN for {levels} levels: {wrong}")
 
     def build(self, topology: Topology, style: Style) -> "Neck":
         """Make the module."""
