@@ -171,14 +171,12 @@ def _loader() -> "type[SafeLoader]":
     """Give a reader for which only true and false are booleans, as in YAML 1.2: off is a word."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.yaml_implicit_resolvers = {
+    resolvers = {
         first: [(tag, rule) for tag, rule in rules if first in "tTfF" or "bool" not in tag]
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
-    return Loader
+    loader = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": resolvers})
+    return cast("type[SafeLoader]", loader)
 
 
 def _sentences(config: type[Settings], error: ValidationError) -> list[str]:
