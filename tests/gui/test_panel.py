@@ -434,7 +434,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             begun.append(str(cell.box))
             sleep(0.2)
             where = cell.box.intersect(box)
-            yield where, np.zeros((3, *where.shape), np.float32)
+            yield where, [np.zeros((3, *where.shape), np.float32)]
 
     monkeypatch.setattr(Session, "predict", predict)
     return begun
