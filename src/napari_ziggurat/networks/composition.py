@@ -108,7 +108,7 @@ def _explain(
         return message.removeprefix("Value error, ")
     if kind == "extra_forbidden":
         return f"there is no key '{where}'; there are {', '.join(model.model_fields)}"
-    if kind == "missing":
+    if kind in ("missing", "missing_argument"):  # older pydantic has another word for it
         return f"{' '.join(map(str, place[:-1]))} has too few values"
     if kind == "model_type":
         return f"{where} cannot be '{value}': it should be a kind, or a kind with its settings"
