@@ -19,6 +19,7 @@ __all__ = [
     "clear",
     "is_file_format",
     "is_probabilities",
+    "make_folder",
     "probabilities_path",
     "working_store",
 ]
@@ -180,3 +181,20 @@ def _check_apart(out: Path, source: Path | None) -> None:
                 f"'{out}' lies inside the image '{folder}'. Give another --out; labels of an "
                 f"image go to '{folder / 'labels' / 'NAME'}'."
             )
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of a run that writes several files, unless it is there.
+
+    Raises
+    ------
+    InputError
+        The system refuses it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"'{path}' cannot be made ({error.strerror}). Give an --out in a folder that you may "
+            "write to."
+        ) from error

@@ -13,6 +13,7 @@ from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.outputs import output_ratios
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import TrainConfig
+from napari_ziggurat.runs.place import make_folder
 from napari_ziggurat.runs.train_setup import TrainSetup, prepare
 from napari_ziggurat.runs.unfinished import Unfinished
 from napari_ziggurat.runs.versions import versions
@@ -256,10 +257,4 @@ def _refuse_existing(config: TrainConfig, unfinished: Unfinished) -> None:
         )
     if config.out.is_file():
         raise ExistsError(f"'{config.out}' is a file; a model is a folder. Give another --out.")
-    try:
-        config.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"'{config.out}' cannot be made ({error.strerror}). Give an --out in a folder that "
-            "you may write to."
-        ) from error
+    make_folder(config.out)

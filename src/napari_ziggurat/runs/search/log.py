@@ -13,6 +13,7 @@ from typing import Any
 from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.runs.config import SearchConfig
 from napari_ziggurat.runs.journal import Fingerprint
+from napari_ziggurat.runs.place import make_folder
 from napari_ziggurat.training.climbing import Trial
 
 __all__ = ["SearchLog"]
@@ -69,7 +70,7 @@ class SearchLog:
             Patch and batch.
         """
         self._check(data)
-        self._make_folder()
+        make_folder(self._folder)
         if self._anew:
             self._clear()
         if not self._found:
@@ -95,15 +96,6 @@ class SearchLog:
     def end(self) -> None:
         """Note that the search has used what it was given."""
         self._write_about(complete=True)
-
-    def _make_folder(self) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"'{self._folder}' cannot be made ({error.strerror}). Give an --out in a folder "
-                "that you may write to."
-            ) from error
 
     def _read_about(self) -> dict[str, Any]:
         if not self._about.is_file():
