@@ -42,10 +42,12 @@ class BlockGrid:
         return math.prod(self.counts)
 
     def __iter__(self) -> Iterator[Block]:
-        for index in itertools.product(*map(range, self.counts)):
-            start = tuple(
-                o + i * b
-                for o, i, b in zip(self.region.start, index, self.block_shape, strict=True)
-            )
-            stop = tuple(a + b for a, b in zip(start, self.block_shape, strict=True))
-            yield Block(index, Box(start, stop).intersect(self.region))
+        return map(self.block, itertools.product(*map(range, self.counts)))
+
+    def block(self, index: tuple[int, ...]) -> Block:
+        """Give the block at a place of the grid."""
+        start = tuple(
+            o + i * b for o, i, b in zip(self.region.start, index, self.block_shape, strict=True)
+        )
+        stop = tuple(a + b for a, b in zip(start, self.block_shape, strict=True))
+        return Block(index, Box(start, stop).intersect(self.region))

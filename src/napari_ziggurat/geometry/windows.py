@@ -1,10 +1,12 @@
 """Windows: each voxel is decided by one cell, each cell by one window around it."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from napari_ziggurat.errors import InputError
+from napari_ziggurat.geometry.blocks import BlockGrid
 from napari_ziggurat.geometry.box import Box
 
 __all__ = ["Cell", "Lattice"]
@@ -45,6 +47,9 @@ class Lattice:
         Context around each cell; a multiple of ``stride`` on each axis.
     stride : tuple of int
         Total stride of the network.
+    blend : bool
+        Neighbouring windows fade into each other at the borders of their cells, as
+        `blend_weights` says; otherwise a window decides its cell alone.
 
     Raises
     ------
@@ -56,6 +61,7 @@ class Lattice:
     window: tuple[int, ...]
     rim: tuple[int, ...]
     stride: tuple[int, ...]
+    blend: bool = False
 
     def __post_init__(self) -> None:
         for what, values in (("Window", self.window), ("Rim", self.rim)):
@@ -92,38 +98,53 @@ class Lattice:
         """Window shape for this image: the wished one, or the whole padded image."""
         return tuple(min(w, n) for w, n in zip(self.window, self.padded_shape, strict=True))
 
+    @property
+    def reach(self) -> tuple[int, ...]:
+        """How far a window counts beyond its cell: half a rim where windows blend, else nothing.
+
+        The outer half of the rim is context only, and never two borders fade at one place.
+        """
+        return tuple(
+            min(r, s) // 2 if self.blend else 0
+            for r, s in zip(self.rim, self.cell_shape, strict=True)
+        )
+
     def count(self, region: Box) -> int:
         """How many windows a region needs."""
-        total = 1
-        for n in self._counts(region):
-            total *= n
-        return total
+        return math.prod(map(len, self._ranges(region)))
+
+    def total(self, grid: BlockGrid) -> int:
+        """How many windows the blocks of a grid need, each by itself.
+
+        A product of sums over the axes, so that a grid of millions costs no more than its edges.
+        """
+        per_axis: list[int] = [0] * len(self.shape)
+        for axis, count in enumerate(grid.counts):
+            for i in range(count):
+                index = tuple(i if a == axis else 0 for a in range(len(self.shape)))
+                per_axis[axis] += len(self._ranges(grid.block(index).write_box)[axis])
+        return math.prod(per_axis)
 
     def cells(self, region: Box) -> Iterator[Cell]:
-        """Cells that touch a region of the image, in storage order."""
-        ranges = [
-            range(a // s, -(-b // s))
-            for a, b, s in zip(region.start, region.stop, self.cell_shape, strict=True)
-        ]
-        for index in itertools.product(*ranges):
+        """Cells whose windows count in a region of the image, in storage order."""
+        for index in itertools.product(*self._ranges(region)):
             yield self._cell(index)
 
     def read_box(self, region: Box) -> Box:
         """Voxels of the image that the windows of a region read; its cells lie side by side."""
-        first, last = (self._cell(index) for index in self._corners(region))
+        ranges = self._ranges(region)
+        first = self._cell(tuple(r.start for r in ranges))
+        last = self._cell(tuple(r.stop - 1 for r in ranges))
         return Box(first.read_box.start, last.read_box.stop)
 
-    def _corners(self, region: Box) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Index of the first and of the last cell of a region that is not empty."""
-        cell = self.cell_shape
-        first = tuple(a // s for a, s in zip(region.start, cell, strict=True))
-        return first, tuple(-(-b // s) - 1 for b, s in zip(region.stop, cell, strict=True))
-
-    def _counts(self, region: Box) -> tuple[int, ...]:
-        return tuple(
-            -(-b // s) - a // s
-            for a, b, s in zip(region.start, region.stop, self.cell_shape, strict=True)
-        )
+    def _ranges(self, region: Box) -> list[range]:
+        """Indices of the cells of a region that is not empty, per axis."""
+        return [
+            range(max(0, a - h) // s, -(-min(n, b + h) // s))
+            for a, b, h, s, n in zip(
+                region.start, region.stop, self.reach, self.cell_shape, self.shape, strict=True
+            )
+        ]
 
     def _cell(self, index: tuple[int, ...]) -> Cell:
         whole = Box.whole(self.shape)
