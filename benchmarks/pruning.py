@@ -83,7 +83,7 @@ def measure(dims: int, seconds: float) -> list[Depth]:
 def forward(network: nn.Module, windows: NDArray[np.float32]) -> Callable[[], object]:
     """Give what computes a batch as ``segment`` does, on a copy of the network."""
     precision = resolve_precision("auto", CPU)
-    predictor = Predictor(copy.deepcopy(network), CPU, precision=precision, workers=1)
+    predictor = Predictor(copy.deepcopy(network), CPU, precision=precision, threads=1)
     torch.set_num_threads(1)
     return partial(predictor.compute, windows)
 

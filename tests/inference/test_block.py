@@ -1,5 +1,7 @@
 """What a block holds depends on the image and the model alone, not on how it is cut."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -9,29 +11,42 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models import tiny_model
-from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.geometry import BlockGrid, Box, Lattice
-from napari_ziggurat.inference.block import WindowReader, predict_block
+from napari_ziggurat.inference.block import CellPredictor, WindowReader
+from napari_ziggurat.inference.labels import Decided, Decision
 from napari_ziggurat.inference.levels import finest_level
 from napari_ziggurat.inference.predictor import Predictor
 
 CPU = torch.device("cpu")
+SOFTMAX = Decision((0, 1, 5), labels=False, probabilities=True)
+Decide = Callable[[torch.Tensor], Decided]
+
+
+def _as_it_is(logits: torch.Tensor) -> Decided:
+    return Decided(None, logits.numpy())
 
 
 def _assemble(
-    image: NDArray[np.float32], lattice: Lattice, predictor: Predictor, block: tuple[int, ...]
+    image: NDArray[np.float32],
+    lattice: Lattice,
+    predictor: Predictor,
+    block: tuple[int, ...],
+    decide: Decide = SOFTMAX,
 ) -> NDArray[np.float32]:
     reader = WindowReader(lambda box: image[(slice(None), *box.slices)], lambda x: x, flat=False)
-    whole, levels = Box.whole(lattice.shape), [finest_level(len(lattice.shape))]
-    pieces = [
-        piece
-        for each in BlockGrid(whole, block)
-        for piece in predict_block(each.write_box, lattice, levels, reader, predictor)
-    ]
-    out = np.full((pieces[0][1][0].shape[0], *lattice.shape), np.nan, np.float32)
-    for box, (values,) in pieces:
-        assert np.isnan(out[(slice(None), *box.slices)]).all(), "a voxel was written twice"
-        out[(slice(None), *box.slices)] = values
+    cells = CellPredictor(lattice, (finest_level(len(lattice.shape)),), decide, predictor)
+    whole = Box.whole(lattice.shape)
+    out: NDArray[np.float32] | None = None
+    for each in BlockGrid(whole, block):
+        for piece in cells.predict(each.write_box, reader):
+            (values,) = piece.probabilities
+            if out is None:
+                out = np.full((len(values), *lattice.shape), np.nan, np.float32)
+            box = piece.box.intersect(each.write_box)
+            here, there = box.slices, box.relative_to(piece.box.start).slices
+            assert np.isnan(out[(slice(None), *here)]).all(), "a voxel was written twice"
+            out[(slice(None), *here)] = values[(slice(None), *there)]
+    assert out is not None
     return out
 
 
@@ -43,20 +58,20 @@ def test_the_identity_network_gives_back_the_input_exactly(data: st.DataObject) 
     block = tuple(data.draw(st.integers(1, n)) for n in shape)
     image = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
     lattice = Lattice(shape, (8,) * axes, (2,) * axes, (2,) * axes)
-    with Predictor(nn.Identity(), CPU, workers=2, activation="none") as predictor:
-        assert np.array_equal(_assemble(image, lattice, predictor, block), image)
+    with Predictor(nn.Identity(), CPU, threads=2) as predictor:
+        assert np.array_equal(_assemble(image, lattice, predictor, block, _as_it_is), image)
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.data())
-def test_result_does_not_depend_on_block_shape_or_workers(data: st.DataObject) -> None:
+def test_result_does_not_depend_on_block_shape_or_threads(data: st.DataObject) -> None:
     shape = tuple(data.draw(st.integers(20, 90)) for _ in range(2))
     block = tuple(data.draw(st.integers(10, n)) for n in shape)
     image = np.random.default_rng(1).normal(size=(1, *shape)).astype(np.float32)
     lattice = Lattice(shape, (48, 48), (16, 16), (2, 2))
     found = []
-    for cut, workers in ((shape, 1), (block, 3)):
-        with Predictor(tiny_model().network, CPU, workers=workers) as predictor:
+    for cut, threads in ((shape, 1), (block, 3)):
+        with Predictor(tiny_model().network, CPU, threads=threads) as predictor:
             found.append(_assemble(image, lattice, predictor, cut))
     assert np.array_equal(*found)
 
@@ -86,49 +101,10 @@ def test_an_error_while_reading_reaches_the_caller_and_ends_the_threads() -> Non
 
     lattice = Lattice((40, 40), (48, 48), (16, 16), (2, 2))
     reader = WindowReader(broken, lambda x: x, flat=False)
-    with (
-        Predictor(tiny_model().network, CPU) as predictor,
-        pytest.raises(OSError, match="disk gone"),
-    ):
-        list(predict_block(Box.whole((40, 40)), lattice, [finest_level(2)], reader, predictor))
-
-
-def test_batches_of_one_shape_give_the_same_as_single_windows() -> None:
-    image = np.random.default_rng(4).normal(size=(1, 70, 80)).astype(np.float32)
-    lattice = Lattice((70, 80), (48, 48), (16, 16), (2, 2))
     with Predictor(tiny_model().network, CPU) as predictor:
-        single = _assemble(image, lattice, predictor, (70, 80))
-        predictor.device, predictor.batch = torch.device("cpu", 0), 4
-        reader = WindowReader(lambda b: image[(slice(None), *b.slices)], lambda x: x, flat=False)
-        batched = predictor._batched(
-            lattice.cells(Box.whole((70, 80))), reader, lambda cell, p: (cell, p)
-        )
-        for cell, (values,) in batched:
-            inside = cell.box.relative_to(cell.window.start)
-            np.testing.assert_allclose(
-                values[(slice(None), *inside.slices)],
-                single[(slice(None), *cell.box.slices)],
-                atol=1e-6,
-            )
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory."),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
-    ],
-)
-def test_memory_that_runs_out_is_told_with_the_way_out(
-    error: Exception, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        raise error
-
-    with Predictor(nn.Identity(), CPU, workers=3) as predictor:
-        monkeypatch.setattr(predictor, "_forward", fail)
-        with pytest.raises(WorkFailed, match=r"3 windows of 4 x 5 voxels.*--workers"):
-            predictor.compute(np.zeros((1, 1, 4, 5), np.float32))
+        cells = CellPredictor(lattice, (finest_level(2),), SOFTMAX, predictor)
+        with pytest.raises(OSError, match="disk gone"):
+            list(cells.predict(Box.whole((40, 40)), reader))
 
 
 def test_by_default_there_are_as_many_threads_as_cores_may_be_used(
@@ -136,4 +112,4 @@ def test_by_default_there_are_as_many_threads_as_cores_may_be_used(
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
     with Predictor(nn.Identity(), CPU) as predictor:
-        assert predictor.workers == 1
+        assert predictor.threads == 1

@@ -1,6 +1,5 @@
 """All scales: what each output of the network predicts is the level of its resolution."""
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from interrupting import stop_after
 from models import tiny_model
 from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.geometry import Box
@@ -23,7 +23,7 @@ from napari_ziggurat.runs.segment import segment, segment_image
 RNG = np.random.default_rng(0)
 PLANE = RNG.integers(0, 255, (70, 101), dtype=np.uint8)
 VOLUME = RNG.integers(0, 255, (20, 60, 50), dtype=np.uint8)
-ALL = SegmentOptions(all_scales=True, probabilities=True, precision="float32", workers=1)
+ALL = SegmentOptions(all_scales=True, probabilities=True, precision="float32", threads=1)
 
 
 def model(axes: str = "yx", **changes: Any) -> Model:
@@ -92,7 +92,7 @@ def test_the_finest_level_is_the_one_of_an_ordinary_run(tmp_path: Path) -> None:
 def test_no_level_depends_on_how_the_image_is_cut(axes: str, tmp_path: Path) -> None:
     image = image_from_array({"yx": PLANE, "zyx": VOLUME}[axes], axes=axes)
     large = run(image, small(axes), tmp_path / "a.ome.zarr")
-    chunks = replace(ALL, version="0.4", workers=2)
+    chunks = replace(ALL, version="0.4", threads=2, block=(1,) * len(axes))
     assert same(run(image, small(axes), tmp_path / "b.ome.zarr", chunks), large)
     shapes = {
         "yx": [(70, 101), (35, 51), (18, 26)],
@@ -121,13 +121,11 @@ def test_a_box_beside_the_coarsest_grid_is_refused_with_one_that_fits(tmp_path: 
 
 def test_an_interrupted_run_goes_on_at_every_level(tmp_path: Path) -> None:
     image = image_from_array(VOLUME, axes="zyx")
-    options = SegmentOptions(all_scales=True, probabilities=True, version="0.4")
+    options = SegmentOptions(all_scales=True, probabilities=True, block=(1, 1, 1))
     calm = run(image, small("zyx"), tmp_path / "a.ome.zarr", options)
-    for stop_after in (5, 9):
-        broken = segment_image(image, small("zyx"), options, tmp_path / "b.ome.zarr")
-        list(itertools.islice(broken, stop_after))
-        broken.close()
-    assert len(list((tmp_path / "b.ome.zarr" / ".ziggurat" / "blocks").iterdir())) > 0
+    out = tmp_path / "b.ome.zarr"
+    for blocks in (2, 5):
+        stop_after(segment_image(image, small("zyx"), options, out), out, blocks)
     assert same(run(image, small("zyx"), tmp_path / "b.ome.zarr", options), calm)
 
 

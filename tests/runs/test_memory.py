@@ -18,7 +18,7 @@ from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.segment import segment
 image, model, out = map(Path, sys.argv[1:])
-finish(segment(SegmentConfig(image=image, model=model, out=out, axes="zyx", workers=2)))
+finish(segment(SegmentConfig(image=image, model=model, out=out, axes="zyx", threads=2)))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
+from interrupting import finished_blocks, stop_after
 from models import tiny_model
 from napari_ziggurat.errors import ExistsError, InputError, ZigguratError
 from napari_ziggurat.geometry import Axes, Box, Spacing
@@ -197,15 +198,11 @@ def test_an_interrupted_run_goes_on_also_when_it_overwrites(
 ) -> None:
     out = tmp_path / "out.ome.zarr"
     finish(segment(run(plane, model, out, box="0:20,0:20")))
-    config = run(plane, model, out, version="0.4", overwrite=True)  # a block is a chunk
-    interrupted = segment(config)
-    while next(interrupted).done < 8:
-        pass
-    interrupted.close()
-    blocks = sorted((out / ".ziggurat" / "blocks").iterdir())
-    assert blocks
+    config = run(plane, model, out, block=(1, 1), overwrite=True)  # a block is a cell
+    stop_after(segment(config), out, 4)
+    blocks = finished_blocks(out)
     first = next(step for step in segment(config) if step.stage == "segment")
-    assert blocks == sorted((out / ".ziggurat" / "blocks").iterdir())
+    assert finished_blocks(out) == blocks
     assert first.done > 0
     finish(segment(config))
     assert open_image(out).levels[0].shape == PLANE.shape

@@ -7,13 +7,19 @@ from models import tiny_model
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.images import Image, image_from_array
 from napari_ziggurat.inference.levels import finest_level
+from napari_ziggurat.networks import ModelSpec
+from napari_ziggurat.runs.fit import fit
 from napari_ziggurat.runs.level import choose_level
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.plan import Engine, plan_segmentation
+from napari_ziggurat.runs.plan import Engine, SegmentPlan, decide
 
 PLANE = np.zeros((64, 64), np.uint8)
 FINEST = (finest_level(2),)
 CPU = Engine("cpu", "float32", at_once=2, waiting=4)
+
+
+def _plan(image: Image, spec: ModelSpec, options: SegmentOptions, engine: Engine) -> SegmentPlan:
+    return fit(decide(image, spec, options, engine, FINEST), options)
 
 
 def pyramid(spacing: float = 1.0, unit: str | None = None) -> Image:
@@ -38,7 +44,7 @@ def test_the_level_is_chosen_by_spacing_and_doubts_are_told(
     image: tuple[float, str | None], model: tuple[float, str | None], level: int, words: str
 ) -> None:
     spec = tiny_model(spacing=(model[0],) * 2, unit=model[1]).spec
-    plan = plan_segmentation(pyramid(*image), spec, SegmentOptions(), CPU, FINEST)
+    plan = _plan(pyramid(*image), spec, SegmentOptions(), CPU)
     assert plan.level == level
     assert words in " ".join(plan.notes)
     assert bool(plan.notes) == bool(words)
@@ -54,15 +60,15 @@ def test_a_gpu_is_measured_by_its_own_memory() -> None:
     image, spec = image_from_array(PLANE, axes="yx"), tiny_model().spec
     small = Engine("cuda:0", "float32", at_once=400, waiting=3, free=1000)
     with pytest.raises(InputError, match=r"on cuda:0 with 400 windows.*smaller --batch"):
-        plan_segmentation(image, spec, SegmentOptions(), small, FINEST)
-    large = Engine("cuda:0", "float32", at_once=400, waiting=3, free=10**12)
-    plan = plan_segmentation(image, spec, SegmentOptions(memory=10**6), large, FINEST)
-    assert plan.memory < 10**6 < plan.network_memory
+        _plan(image, spec, SegmentOptions(), small)
+    large = Engine("cuda:0", "float32", at_once=900, waiting=3, free=10**12)
+    plan = _plan(image, spec, SegmentOptions(memory=180 * 10**6), large)
+    assert plan.cost.memory < 180 * 10**6 < plan.cost.network
     assert "of the device's" in plan.render()
 
 
 def test_a_batch_that_the_cpu_does_not_use_is_told() -> None:
     image, spec = image_from_array(PLANE, axes="yx"), tiny_model().spec
-    assert plan_segmentation(image, spec, SegmentOptions(), CPU, FINEST).notes == ()
-    (note,) = plan_segmentation(image, spec, SegmentOptions(batch=4), CPU, FINEST).notes
+    assert _plan(image, spec, SegmentOptions(), CPU).notes == ()
+    (note,) = _plan(image, spec, SegmentOptions(batch=4), CPU).notes
     assert "--batch 4" in note

@@ -1,6 +1,5 @@
 """Segmenting: outputs, resuming, refusing, from the image to the files."""
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 
 import napari_ziggurat.runs.segment as module
+from interrupting import finished_blocks, stop_after
 from models import tiny_model
 from napari_ziggurat.errors import ExistsError, InputError, WorkFailed
 from napari_ziggurat.geometry import Box
@@ -72,14 +72,12 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(
     model: Path, tmp_path: Path
 ) -> None:
     save_model(tiny_model("zyx", window=(32, 32, 32), rim=(8, 8, 8)), model)
-    options = SegmentOptions(version="0.4")  # small blocks: chunks
+    options = SegmentOptions(block=(1, 1, 1))  # of one cell each
     image = image_from_array(VOLUME, axes="zyx")
     finish(segment_image(image, load_model(model), options, tmp_path / "calm.ome.zarr"))
     out = tmp_path / "stormy.ome.zarr"
-    for stop_after in (3, 9):
-        run = segment_image(image, load_model(model), options, out)
-        list(itertools.islice(run, stop_after))
-        run.close()
+    for blocks in (2, 5):
+        stop_after(segment_image(image, load_model(model), options, out), out, blocks)
     record = read_record(out)
     assert record is not None
     assert record["status"] == "running"
@@ -304,15 +302,17 @@ def test_a_box_is_counted_in_windows_until_all_are_done(model: Path) -> None:
     assert (steps[-1].done, steps[-1].total) == (len(steps), len(steps))
 
 
-def test_a_finished_store_keeps_no_entry_of_each_block_and_still_knows_its_run(
+def test_a_finished_store_keeps_no_file_of_each_block_and_still_knows_its_run(
     plane: Path, model: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.ome.zarr"
-    finish(segment(_config(plane, model, out)))
-    assert [path.name for path in (out / ".ziggurat").iterdir()] == ["run.json"]
-    assert any("complete already" in p.message for p in segment(_config(plane, model, out)))
+    finish(segment(_config(plane, model, out, block=(1, 1))))
+    assert finished_blocks(out) > 30
+    assert len(list((out / ".ziggurat" / "blocks").iterdir())) == 1
+    again = _config(plane, model, out, block=(1, 1))
+    assert any("complete already" in p.message for p in segment(again))
     with pytest.raises(ExistsError, match=r"different box"):
-        finish(segment(_config(plane, model, out, box="0:20,0:20")))
+        finish(segment(_config(plane, model, out, block=(1, 1), box="0:16,0:16")))
 
 
 def test_every_time_point_belongs_to_the_fingerprint(model: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def blend_weights(lattice: Lattice, cell: Cell, box: Box) -> NDArray[np.float32]
     """
     weights = np.ones((1,) * box.ndim, np.float32)
     for axis, reach in enumerate(lattice.reach):
-        centres = np.arange(box.start[axis], box.stop[axis]) + 0.5
+        centres = np.arange(box.start[axis], box.stop[axis], dtype=np.float64) + 0.5
         start, stop = cell.box.start[axis], cell.box.stop[axis]
         rising = _ramp(centres, start, reach) if start > 0 else np.ones_like(centres)
         next_one = _ramp(centres, stop, reach) if stop < lattice.shape[axis] else 0.0

@@ -130,6 +130,15 @@ class Lattice:
         for index in itertools.product(*self._ranges(region)):
             yield self._cell(index)
 
+    def support(self, cell: Cell) -> Box:
+        """Voxels of the image in which the window of a cell counts."""
+        return Box(
+            tuple(max(0, a - h) for a, h in zip(cell.box.start, self.reach, strict=True)),
+            tuple(
+                min(b + h, n) for b, h, n in zip(cell.box.stop, self.reach, self.shape, strict=True)
+            ),
+        )
+
     def read_box(self, region: Box) -> Box:
         """Voxels of the image that the windows of a region read; its cells lie side by side."""
         ranges = self._ranges(region)
@@ -138,7 +147,7 @@ class Lattice:
         return Box(first.read_box.start, last.read_box.stop)
 
     def _ranges(self, region: Box) -> list[range]:
-        """Indices of the cells of a region that is not empty, per axis."""
+        """Give the indices of the cells of a region that is not empty, per axis."""
         return [
             range(max(0, a - h) // s, -(-min(n, b + h) // s))
             for a, b, h, s, n in zip(

@@ -13,7 +13,7 @@ from napari_ziggurat.geometry import BlockGrid, Box
 from napari_ziggurat.images.zarr_metadata import Kind
 from napari_ziggurat.images.zarr_output import open_output
 
-__all__ = ["fill_coarser", "majority", "mean"]
+__all__ = ["fill_coarser", "majority", "mean", "reduce_box"]
 
 Voxels = NDArray[Any]
 Reduce = Callable[[Voxels, Sequence[int]], Voxels]
@@ -40,12 +40,26 @@ def fill_coarser(path: Path, kind: Kind, filled: int = 1) -> Iterator[tuple[int,
         Shards written and to write, over all levels. Memory is bounded by one shard.
     """
     arrays = open_output(path)[filled - 1 :]
-    reduce = majority if kind == "labels" else mean
     total = sum(len(_shards(array)) for array in arrays[1:])
     for done, (fine, coarse, box) in enumerate(_steps(arrays)):
         yield done, total
-        coarse[box.slices] = _reduced(fine, coarse, box, reduce)
+        reduce_box(fine, coarse, box, kind)
     yield total, total
+
+
+def reduce_box(fine: Any, coarse: Any, box: Box, kind: Kind) -> None:
+    """Write voxels of a level from those of the next finer one.
+
+    Parameters
+    ----------
+    fine, coarse : zarr.Array
+        Neighbours among the levels that `open_output` gives.
+    box : Box
+        Voxels of the coarse level, one range per stored axis; whole shards.
+    kind : {"labels", "image"}
+        Labels take the majority of their voxels, images the mean.
+    """
+    coarse[box.slices] = _reduced(fine, coarse, box, majority if kind == "labels" else mean)
 
 
 def _steps(arrays: Sequence[Any]) -> Iterator[tuple[Any, Any, Box]]:

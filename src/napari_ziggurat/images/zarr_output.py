@@ -1,8 +1,9 @@
 """Create and complete OME-Zarr outputs, standing alone or inside the labels of their image."""
 
+import itertools
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,7 @@ __all__ = [
     "holds_image",
     "open_output",
     "read_attributes",
+    "stored_files",
     "write_attributes",
 ]
 
@@ -110,6 +112,27 @@ def open_output(path: Path) -> list[Any]:
     group = _open_group(path)
     datasets = image_attributes(dict(group.attrs))["multiscales"][0]["datasets"]
     return [group[dataset["path"]] for dataset in datasets]
+
+
+def stored_files(array: Any, slices: Sequence[slice]) -> Iterator[Path]:
+    """Name the files that voxels of an output lie in, whether they are there or not.
+
+    A shard without a voxel other than 0 is not stored.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        One of the levels that `open_output` gives.
+    slices : sequence of slice
+        One for each axis; the files that these voxels lie in.
+    """
+    folder = Path(array.store.root) / array.path
+    shape = array.shards or array.chunks
+    ranges = [
+        range(part.start // n, -(-part.stop // n)) for part, n in zip(slices, shape, strict=True)
+    ]
+    for index in itertools.product(*ranges):
+        yield folder / array.metadata.encode_chunk_key(index)
 
 
 def read_attributes(path: Path) -> dict[str, Any]:

@@ -1,19 +1,44 @@
-"""One block: read, normalise, predict, cut the cells, assemble."""
+"""One block: read, normalise, predict, cut the cells."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box, Cell, Lattice
+from napari_ziggurat.inference.labels import Decision
 from napari_ziggurat.inference.levels import PredictedLevel
-from napari_ziggurat.inference.predictor import Predictor
+from napari_ziggurat.inference.predictor import Logits, Predictor
 
-__all__ = ["Piece", "WindowReader", "predict_block"]
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
-Piece = tuple[Box, list[NDArray[np.float32]]]
+__all__ = ["CellPredictor", "Piece", "WindowReader"]
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """What the window of a cell says, one array per level that is predicted.
+
+    Attributes
+    ----------
+    cell : Cell
+    box : Box
+        Voxels of the image that it is about: the cell, and what lies around where windows blend.
+    labels : tuple of ((Z), Y, X) uint8 arrays
+        None where windows blend: they follow from the probabilities of all of them.
+    probabilities : tuple of (classes, (Z), Y, X) float32 arrays
+        None where they are not wanted.
+    """
+
+    cell: Cell
+    box: Box
+    labels: tuple[NDArray[np.uint8], ...]
+    probabilities: tuple[NDArray[np.float32], ...]
 
 
 class _Normalise(Protocol):
@@ -46,44 +71,49 @@ class WindowReader:
         return window[:, 0] if self.flat else window
 
 
-def predict_block(
-    write_box: Box,
-    lattice: Lattice,
-    levels: Sequence[PredictedLevel],
-    reader: WindowReader,
-    predictor: Predictor,
-) -> Iterator[Piece]:
-    """Compute the probabilities of a block, cell by cell.
+@dataclass(frozen=True)
+class CellPredictor:
+    """Computes the cells of an image.
 
-    Parameters
+    Attributes
     ----------
-    write_box : Box
-        Voxels of the image. Where there are coarser levels it starts on their grids, as cells and
-        windows do: then each of their voxels, too, is decided by one cell.
     lattice : Lattice
         Cells and windows.
-    levels : sequence of PredictedLevel
+    levels : tuple of PredictedLevel
         One for each output that the predictor gives, in the same order.
-    reader : WindowReader
-        Reads the windows.
+    decision : Decision
+        What is made of the logits.
     predictor : Predictor
-        Computes them.
-
-    Yields
-    ------
-    box : Box
-        Voxels of the image that are decided now; together they are ``write_box``.
-    probabilities : list of (classes, (Z), Y, X) float32 arrays
-        For these voxels, at each level.
     """
 
-    def cut(cell: Cell, predictions: Sequence[NDArray[np.float32]]) -> Piece:
-        box = cell.box.intersect(write_box)
-        parts = []
-        for level, found in zip(levels, predictions, strict=True):
-            inside = level.box(box).relative_to(level.box(cell.window).start).slices
-            with_axis = found[:, np.newaxis] if reader.flat else found
-            parts.append(np.ascontiguousarray(with_axis[(slice(None), *inside)]))
-        return box, parts
+    lattice: Lattice
+    levels: tuple[PredictedLevel, ...]
+    decision: Decision
+    predictor: Predictor
 
-    return predictor.map(lattice.cells(write_box), reader, cut)
+    def submit(self, cell: Cell, reader: WindowReader) -> "Future[Piece]":
+        """Compute a cell in another thread."""
+        return self.predictor.submit(
+            partial(reader, cell), partial(self._cut, cell, flat=reader.flat)
+        )
+
+    def predict(self, write_box: Box, reader: WindowReader) -> Iterator[Piece]:
+        """Compute the cells of a box, in storage order.
+
+        Where there are coarser levels the box starts on their grids, as cells and windows do: then
+        each of their voxels, too, is decided by one cell.
+        """
+        cells = self.lattice.cells(write_box)
+        return self.predictor.ahead(partial(self.submit, cell, reader) for cell in cells)
+
+    @torch.inference_mode()
+    def _cut(self, cell: Cell, logits: Logits, *, flat: bool) -> Piece:
+        box = self.lattice.support(cell)
+        found = []
+        for level, output in zip(self.levels, logits, strict=True):
+            inside = level.box(box).relative_to(level.box(cell.window).start).slices
+            in_space = output[:, None] if flat else output
+            found.append(self.decision(in_space[(slice(None), *inside)]))
+        labels = tuple(each.labels for each in found if each.labels is not None)
+        kept = tuple(each.probabilities for each in found if each.probabilities is not None)
+        return Piece(cell, box, labels, kept)

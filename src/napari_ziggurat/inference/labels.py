@@ -1,13 +1,61 @@
-"""Labels: probabilities -> class values."""
+"""Labels: logits -> probabilities -> class values."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from napari_ziggurat.images.annotation import decode_classes
 
-__all__ = ["most_probable"]
+__all__ = ["Decided", "Decision", "most_probable"]
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """Labels ((Z), Y, X) uint8 and probabilities (classes, (Z), Y, X) float32, as far as wanted."""
+
+    labels: NDArray[np.uint8] | None
+    probabilities: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is made of the logits of some voxels, on the device that they are on.
+
+    Attributes
+    ----------
+    values : tuple of int
+        Class value of each channel, 0..254.
+    labels, probabilities : bool
+        What is wanted.
+    """
+
+    values: tuple[int, ...]
+    labels: bool = True
+    probabilities: bool = False
+
+    def __call__(self, logits: torch.Tensor) -> Decided:
+        """Decide logits (classes, (Z), Y, X); the first of equally probable classes wins."""
+        # Channels apart from each other, not innermost: softmax is several times faster.
+        probabilities = logits.float().contiguous().softmax(dim=0)
+        return Decided(
+            self._labels(probabilities) if self.labels else None,
+            probabilities.cpu().numpy() if self.probabilities else None,
+        )
+
+    def _labels(self, probabilities: torch.Tensor) -> NDArray[np.uint8]:
+        return decode_classes(_first_largest(probabilities).cpu().numpy(), self.values)
+
+
+def _first_largest(channels: torch.Tensor) -> torch.Tensor:
+    """Give the first of the largest channels, as `argmax` does in ten times the time."""
+    largest, found = channels[0], torch.zeros_like(channels[0], dtype=torch.uint8)
+    for number, channel in enumerate(channels[1:], 1):
+        found.masked_fill_(channel > largest, number)
+        largest = torch.maximum(largest, channel)
+    return found
 
 
 def most_probable(probabilities: NDArray[np.float32], values: Sequence[int]) -> NDArray[np.uint8]:

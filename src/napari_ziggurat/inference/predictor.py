@@ -1,15 +1,15 @@
-"""Predictor: a network on a device, computing windows one after the other.
+"""Predictor: a network on a device, computing windows.
 
 On the CPU one window is computed by one thread, and the cores work on different windows: the bits
 are then those of one thread whatever the number of cores. On a GPU windows go in batches of one
-fixed shape, the last one padded.
+fixed shape, the last one padded. When memory runs out, fewer are computed at the same time.
 """
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Literal, Self, TypeVar
+from threading import Lock
+from typing import Literal, Self, TypeVar
 
 import numpy as np
 import torch
@@ -17,21 +17,24 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_ziggurat.errors import WorkFailed
+from napari_ziggurat.inference.batches import Batches
 from napari_ziggurat.inference.cores import available_cores
+from napari_ziggurat.inference.slots import Slots
 from napari_ziggurat.networks.device import bfloat16_pays, channels_last, lay_out
 from napari_ziggurat.networks.norms import fold_batch_norm
 
-__all__ = ["Activation", "Precision", "Predictor", "resolve_precision"]
+__all__ = ["Logits", "Precision", "Predictor", "resolve_precision"]
 
-Task = TypeVar("Task")
 Result = TypeVar("Result")
 Window = NDArray[np.float32]
-Load = Callable[[Task], Window]
-Save = Callable[[Task, Sequence[Window]], Result]
-Activation = Literal["softmax", "none"]
+Logits = list[torch.Tensor]
+"""One float32 or bfloat16 tensor (classes, (Z), Y, X) per output of the network."""
+
 Precision = Literal["float32", "bfloat16"]
 
 _GPU_BATCH = 4
+_CONSTANTS_KEPT = 2
+_A_LOOK = 256
 
 
 def resolve_precision(name: str, device: torch.device) -> Precision:
@@ -42,7 +45,7 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
 
 
 class Predictor:
-    """Computes class probabilities of windows; a context manager that ends its threads.
+    """Computes logits of windows; a context manager that ends its threads.
 
     Parameters
     ----------
@@ -53,10 +56,17 @@ class Predictor:
         ``"float32"`` or ``"bfloat16"`` parameters and activations.
     batch : int or None
         Windows per forward on a GPU.
-    workers : int or None
+    threads : int or None
         Threads; all cores that may be used when None.
-    activation : str
-        ``"softmax"``, or ``"none"`` to get the logits.
+    exact : bool
+        Keep the batch as it is when memory runs out, and fail: another batch changes the last bits.
+
+    Attributes
+    ----------
+    batch : int
+        Windows per forward now.
+    forwards : int
+        Windows that went through the network so far.
     """
 
     def __init__(
@@ -66,30 +76,43 @@ class Predictor:
         *,
         precision: Precision = "float32",
         batch: int | None = None,
-        workers: int | None = None,
-        activation: Activation = "softmax",
+        threads: int | None = None,
+        exact: bool = False,
     ) -> None:
         self.device = device
         self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self.batch = 1 if device.type == "cpu" else (batch or _GPU_BATCH)
-        self.workers = workers or available_cores()
-        self._activation = activation
+        self.threads = threads or available_cores()
+        self.forwards = 0
+        self._exact = exact
+        self._slots = Slots(self.threads)
         self._network = fold_batch_norm(network.eval()).to(device=device, dtype=self.dtype)
         lay_out(self._network)
-        self._threads = torch.get_num_threads()
+        self._torch_threads = torch.get_num_threads()
+        self._constants: dict[bytes, Logits] = {}
+        self._constant_lock = Lock()
+        self._counting = Lock()
         self._pool = ThreadPoolExecutor(
-            self.workers, "ziggurat", initializer=torch.set_num_threads, initargs=(1,)
+            self.threads, "ziggurat", initializer=torch.set_num_threads, initargs=(1,)
         )
+        self._batches = None if device.type == "cpu" else self._make_batches()
 
     @property
     def at_once(self) -> int:
         """Windows that are computed at the same time."""
-        return self.workers if self.device.type == "cpu" else self.batch
+        return self._slots.count if self.device.type == "cpu" else self.batch
 
     @property
     def waiting(self) -> int:
-        """Windows that are held at most: read, being computed, or computed and not yet taken."""
-        return self.workers + max(1, self.batch) + 1
+        """Windows that are worth having in flight: being read, computed, or done and not taken."""
+        if self.device.type == "cpu":
+            return self._slots.count + 1
+        return self.threads + 2 * self.batch
+
+    def limit(self, at_once: int) -> None:
+        """Compute at most so many windows at the same time; a GPU's batch stays as it is."""
+        if self.device.type == "cpu":
+            self._slots = Slots(at_once)
 
     def free_memory(self) -> int | None:
         """Bytes that are free on a device with memory of its own; None for the others."""
@@ -108,92 +131,146 @@ class Predictor:
     def close(self) -> None:
         """End the threads; windows that have not begun are dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        torch.set_num_threads(self._threads)  # the pool lowered it for threads to come
+        if self._batches is not None:
+            self._batches.close()
+        torch.set_num_threads(self._torch_threads)  # the pool lowered it for threads to come
 
-    def map(
-        self, tasks: Iterable[Task], load: "Load[Task]", save: "Save[Task, Result]"
-    ) -> Iterator[Result]:
-        """Compute tasks in order, with a bounded number in flight.
+    def submit(
+        self, load: Callable[[], Window], finish: Callable[[Logits], Result]
+    ) -> "Future[Result]":
+        """Compute one window in another thread.
+
+        A window of one value throughout goes through the network once; the next one of that value
+        is given what came out.
 
         Parameters
         ----------
-        tasks : iterable
-            What to compute.
         load : callable
-            Task -> normalised window (C, (Z), Y, X).
-        save : callable
-            Task and probabilities (classes, (Z), Y, X), one array per output -> result.
+            Gives the normalised window (C, (Z), Y, X).
+        finish : callable
+            Logits, which are on the device still and must not be changed -> result.
         """
-        if self.device.type == "cpu":
-            return self._ahead(tasks, lambda t: save(t, self._one(load(t))))
-        return self._batched(tasks, load, save)
+        if self._batches is not None:
+            return self._batches.submit(load, finish)
+        return self._pool.submit(self._work, load, finish)
 
-    @torch.inference_mode()
-    def compute(self, windows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Compute probabilities of a batch (N, C, (Z), Y, X) at once, one array per output.
+    def ahead(self, jobs: Iterable[Callable[[], "Future[Result]"]]) -> Iterator[Result]:
+        """Begin jobs that `submit` windows, a few ahead of who consumes; results in order."""
+        flying: deque[Future[Result]] = deque()
+        try:
+            for job in jobs:
+                flying.append(job())
+                if len(flying) >= self.waiting:
+                    yield flying.popleft().result()
+            while flying:
+                yield flying.popleft().result()
+        finally:
+            for future in flying:
+                future.cancel()
+
+    def compute(self, windows: Sequence[Window]) -> list[Logits]:
+        """Compute windows (C, (Z), Y, X) of one shape now, in this thread.
 
         Raises
         ------
         WorkFailed
-            The memory does not suffice.
+            The memory does not suffice, not even for fewer at a time.
         """
-        try:
-            return self._forward(windows)
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
-                raise
-            raise WorkFailed(self._too_much(windows.shape)) from error
+        while True:
+            batch = self.batch
+            groups = [windows[i : i + batch] for i in range(0, len(windows), batch)]
+            try:
+                return [logits for group in groups for logits in self._forward(group, batch)]
+            except RuntimeError as error:
+                self._back_off(error, windows[0].shape, batch)
 
-    def _one(self, window: Window) -> list[Window]:
-        """Compute a window (C, (Z), Y, X) by itself."""
-        return [each[0] for each in self.compute(window[np.newaxis])]
+    def _work(self, load: Callable[[], Window], finish: Callable[[Logits], Result]) -> Result:
+        return finish(self._one(load()))
 
-    def _forward(self, windows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        x = torch.from_numpy(windows).to(self.device).to(self.dtype)
+    def _one(self, window: Window) -> Logits:
+        """Compute a window on the CPU, where threads compute others at the same time."""
+        key = _constant(window)
+        if key is None:
+            return self._in_slot(window)
+        with self._constant_lock:  # of several threads with such a window one computes it
+            if key not in self._constants:
+                self._keep(key, self._in_slot(window))
+            return self._constants[key]
+
+    def _in_slot(self, window: Window) -> Logits:
+        while True:
+            seen = self._slots.take()
+            try:
+                return self._forward([window], 1)[0]
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                if not self._slots.shrink(seen):
+                    raise WorkFailed(self._too_much(window.shape)) from error
+            finally:
+                self._slots.give_back()
+
+    def _make_batches(self) -> "Batches[Window, Logits]":
+        return Batches(self._together, lambda: self.batch, self._pool)
+
+    def _together(self, windows: Sequence[Window]) -> list[Logits]:
+        """Compute a batch, but for windows of one value that were computed before."""
+        keys = [_constant(window) for window in windows]
+        known = {n: self._constants[k] for n, k in enumerate(keys) if k in self._constants and k}
+        new = [n for n in range(len(windows)) if n not in known]
+        found = dict(zip(new, self.compute([windows[n] for n in new]), strict=True))
+        for n, logits in found.items():
+            if (key := keys[n]) is not None:
+                self._keep(key, logits)
+        return [(known | found)[n] for n in range(len(windows))]
+
+    def _keep(self, key: bytes, logits: Logits) -> None:
+        if len(self._constants) >= _CONSTANTS_KEPT:
+            self._constants.pop(next(iter(self._constants)))
+        self._constants[key] = logits
+
+    @torch.inference_mode()
+    def _forward(self, windows: Sequence[Window], batch: int) -> list[Logits]:
+        """Compute windows in a batch of one shape, which the last of them fills up."""
+        stacked = np.stack([*windows, *[windows[-1]] * (batch - len(windows))])
+        x = torch.from_numpy(stacked).to(self.device).to(self.dtype)
         found = self._network(channels_last(x))
-        return [self._activate(each) for each in (found if isinstance(found, list) else [found])]
+        outputs = found if isinstance(found, list) else [found]
+        with self._counting:
+            self.forwards += len(windows)
+        return [[each[n] for each in outputs] for n in range(len(windows))]
 
-    def _activate(self, logits: torch.Tensor) -> NDArray[np.float32]:
-        logits = logits.float()
-        if self._activation == "softmax":
-            logits = logits.softmax(dim=1)
-        result: NDArray[np.float32] = logits.cpu().numpy()
-        return result
+    def _back_off(self, error: RuntimeError, shape: tuple[int, ...], batch: int) -> None:
+        """Halve the batch after memory ran out; raise where that is no way out."""
+        if not _is_out_of_memory(error):
+            raise error
+        if batch == 1:
+            raise WorkFailed(self._too_much(shape)) from error
+        if self._exact:
+            raise WorkFailed(
+                f"The memory of {self.device} does not suffice for batches of {batch} windows, and "
+                f"--exact keeps the batch. Give --batch {batch // 2}, or leave --exact out."
+            ) from error
+        self.batch = batch // 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _too_much(self, shape: tuple[int, ...]) -> str:
-        window = " x ".join(map(str, shape[2:]))
-        fewer = "--workers" if self.device.type == "cpu" else "--batch"
+        window = " x ".join(map(str, shape[1:]))
         return (
-            f"The memory of {self.device} does not suffice for {self.at_once} windows of {window} "
-            f"voxels at a time. Give a smaller {fewer}, or train a model with a smaller --patch."
+            f"The memory of {self.device} does not suffice for one window of {window} voxels. "
+            "End other programs that use it, or train a model with a smaller --patch."
         )
 
-    def _batched(
-        self, tasks: Iterable[Task], load: "Load[Task]", save: "Save[Task, Result]"
-    ) -> Iterator[Result]:
-        """Threads read ahead, this thread computes batches of one shape."""
-        loaded = self._ahead(tasks, lambda t: (t, load(t)))
-        while group := list(itertools.islice(loaded, self.batch)):
-            windows = [window for _, window in group]
-            windows += [windows[-1]] * (self.batch - len(windows))
-            probabilities = self.compute(np.stack(windows))
-            for number, (task, _) in enumerate(group):
-                yield save(task, [each[number] for each in probabilities])
 
-    def _ahead(self, tasks: Iterable[Any], work: Callable[[Any], Any]) -> Iterator[Any]:
-        """Run work in the pool, keep the order, stay a few tasks ahead of who consumes."""
-        waiting: deque[Future[Any]] = deque()
-        most = self.waiting - 1
-        try:
-            for task in tasks:
-                waiting.append(self._pool.submit(work, task))
-                if len(waiting) > most:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+def _constant(window: Window) -> bytes | None:
+    """Name a window that holds one value per channel; None for all others."""
+    channels = window.reshape(window.shape[0], -1)
+    first, some = channels[:, :1], channels[:, :_A_LOOK]
+    # Most windows differ within their first voxels, so that few are looked through.
+    if (some == first).all() and (channels == first).all():
+        return first.tobytes() + repr(window.shape).encode()
+    return None
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

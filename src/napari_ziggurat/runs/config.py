@@ -21,6 +21,7 @@ from napari_ziggurat.runs.values import (
     LossWeights,
     MemoryText,
     OmeZarrVersion,
+    PartText,
     PatchShape,
     Paths,
     Positive,
@@ -49,6 +50,7 @@ SEARCH_MINUTES = 30.0
 _IMAGE = "Where the file is silent"
 _NETWORK = "Network and training, chosen from the data unless given"
 _MACHINE = "Machine"
+_MANY = "Several processes and machines"
 
 
 _DeviceSetting = Annotated[
@@ -362,6 +364,16 @@ class SegmentConfig(_SourceSettings):
         ),
     ] = None
     probabilities: Annotated[bool, setting("Write the probability of each class as well.")] = False
+    probability_type: Annotated[
+        Literal["float32", "float16", "uint8"],
+        setting("How --probabilities are stored; uint8 counts in steps of 1/255."),
+    ] = "float32"
+    blend: Annotated[
+        bool,
+        setting(
+            "Let neighbouring windows fade into each other: smoother probabilities, more windows."
+        ),
+    ] = False
     all_scales: Annotated[
         bool,
         setting(
@@ -373,7 +385,13 @@ class SegmentConfig(_SourceSettings):
         Count | None,
         setting("UNet++ only: steps down to compute; fewer are faster.", metavar="N"),
     ] = None
-    dry_run: Annotated[bool, setting("Print what would be done, and stop.", once=True)] = False
+    dry_run: Annotated[
+        bool, setting("Print what would be done, how long and how much it takes.", once=True)
+    ] = False
+    verify: Annotated[
+        bool,
+        setting("Read again what is written already, and do anew what was changed.", once=True),
+    ] = False
     overwrite: _OverwriteSetting = False
     version: Annotated[
         OmeZarrVersion,
@@ -387,7 +405,7 @@ class SegmentConfig(_SourceSettings):
     ] = "auto"
     batch: _BatchSetting = None
     memory: _MemorySetting = None
-    workers: Annotated[
+    threads: Annotated[
         Count | None,
         setting(
             "Threads; on the CPU each computes windows, beside a GPU they read ahead.",
@@ -395,6 +413,58 @@ class SegmentConfig(_SourceSettings):
             panel=_MACHINE,
         ),
     ] = None
+    block: Annotated[
+        PatchShape | None,
+        setting(
+            "Voxels that are written as one file, rounded up to whole cells.",
+            metavar="Z,Y,X",
+            panel=_MACHINE,
+        ),
+    ] = None
+    exact: Annotated[
+        bool,
+        setting(
+            "Stop when the device's memory runs out instead of computing fewer windows at a time, "
+            "which changes the last bits.",
+            panel=_MACHINE,
+        ),
+    ] = False
+    workers: Annotated[
+        Count | None,
+        setting(
+            "Processes; one for each device, or that share the cores.",
+            metavar="N",
+            panel=_MANY,
+            once=True,
+        ),
+    ] = None
+    part: Annotated[
+        PartText | None,
+        setting(
+            "Do a share of the work beside other processes that were given the same command, such "
+            "as 2/8; what one leaves undone another does.",
+            metavar="I/N",
+            panel=_MANY,
+            once=True,
+        ),
+    ] = None
+    dask: Annotated[
+        str | None,
+        setting(
+            "Let the workers of a Dask cluster compute, such as tcp://host:8786.",
+            metavar="ADDRESS",
+            panel=_MANY,
+            once=True,
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_who(self) -> Self:
+        ways = {"--workers": self.workers, "--part": self.part, "--dask": self.dask}
+        given = [name for name, value in ways.items() if value is not None]
+        if len(given) > 1:
+            raise InputError(f"Give one of {', '.join(ways)}; got {' and '.join(given)}.")
+        return self
 
     @property
     def memory_bytes(self) -> int | None:

@@ -2,11 +2,18 @@
 
 import errno
 
-from napari_ziggurat.errors import ZigguratError
+from napari_ziggurat.errors import WorkFailed, ZigguratError
 
-__all__ = ["explain", "explain_known"]
+__all__ = ["concerns_all", "explain", "explain_known"]
 
 _LENGTH = 300  # characters of a library's message
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def concerns_all(error: BaseException) -> bool:
+    """Tell whether what hit one block would hit every other: no room on disk, no memory."""
+    no_room = isinstance(error, OSError) and error.errno in _FULL
+    return no_room or isinstance(error, MemoryError | WorkFailed)
 
 
 def explain(error: BaseException) -> str:
@@ -22,7 +29,7 @@ def explain_known(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno is not None:
         return _explain_system(error)
     if isinstance(error, MemoryError):
-        return "There is not enough memory; a smaller --batch, --patch or --workers needs less."
+        return "There is not enough memory; a smaller --batch, --patch or --threads needs less."
     # PyTorch's own, which must not be imported to be recognised.
     if type(error).__name__ == "OutOfMemoryError":
         return "The memory of the GPU is not enough; a smaller --batch or --patch needs less."
@@ -31,6 +38,6 @@ def explain_known(error: BaseException) -> str | None:
 
 def _explain_system(error: OSError) -> str:
     where = f" {error.filename}" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return f"The disk is full; could not write{where}. Free some space and run again."
     return f"The system refused{where}: {error.strerror}."

@@ -1,22 +1,22 @@
 """Journal: which blocks of a run are done, so that an interrupted run goes on.
 
-One small file per block, written after the block's shards and renamed into place; they are removed
-when the run is finished. The journal carries the fingerprint of its run: another model, input or
-setting is refused by name.
+Every process that works on a run appends to a file of its own, one line per block, after the
+block's shards are on the disk. The journal carries the fingerprint of its run: another model, input
+or setting is refused by name.
 """
 
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self
 
 from napari_ziggurat.errors import ExistsError
 
-__all__ = ["Fingerprint", "Journal"]
+__all__ = ["Entry", "Fingerprint", "Journal", "Log"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,69 @@ class Fingerprint:
         return sorted(k for k in {*mine, *other} if mine.get(k) != other.get(k))
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A finished block.
+
+    Attributes
+    ----------
+    task : int
+        Number of the task.
+    digest : str
+        Of the files that it wrote.
+    windows : int
+        Windows that it needed; 0 for a block that is made of finer ones.
+    seconds : float
+        How long it took.
+    """
+
+    task: int
+    digest: str
+    windows: int
+    seconds: float
+
+    def line(self) -> bytes:
+        """Give the line in the journal."""
+        return json.dumps(asdict(self) | {"seconds": round(self.seconds, 3)}).encode() + b"\n"
+
+    @classmethod
+    def read(cls, line: bytes) -> "Entry | None":
+        """Read a line; None for one that a process left torn when it died."""
+        try:
+            return cls(**json.loads(line)) if line.endswith(b"\n") else None
+        except (ValueError, TypeError):
+            return None
+
+
+class Log:
+    """The journal's file of this process; a context manager that closes it.
+
+    Parameters
+    ----------
+    path : Path
+        A file that nobody else writes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, entry: Entry) -> None:
+        """Note a finished block on the disk; call it after its shards are there."""
+        if self._file is None:
+            self._file = self._path.open("ab")
+        self._file.write(entry.line())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
 class Journal:
     """The finished blocks of one output, in a folder inside it.
 
@@ -47,7 +110,8 @@ class Journal:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
+        self._read: dict[Path, int] = {}
 
     @property
     def exists(self) -> bool:
@@ -56,8 +120,8 @@ class Journal:
 
     def begin(self, fingerprint: Fingerprint) -> None:
         """Start a journal."""
-        self._blocks.mkdir(parents=True, exist_ok=True)
-        _write_whole(self._run, dict(fingerprint.parts))
+        self._logs.mkdir(parents=True, exist_ok=True)
+        _write_whole(self._run, json.dumps(dict(fingerprint.parts), default=str).encode())
 
     def differences(self, fingerprint: Fingerprint) -> list[str]:
         """Name what differs from the run that began here; nothing for the same run."""
@@ -77,35 +141,52 @@ class Journal:
                 "Give another --out, or --overwrite to replace it."
             )
 
-    def close(self) -> None:
-        """Remove the entries of a finished run: that it is complete stands in its output."""
-        shutil.rmtree(self._blocks, ignore_errors=True)
+    def log(self) -> Log:
+        """Give a file for the blocks that this process finishes."""
+        return Log(self._logs / f"{uuid.uuid4().hex}.jsonl")
 
-    def has(self, block: str) -> bool:
-        """Tell whether a block is finished."""
-        return self._entry(block).is_file()
+    def news(self) -> Iterator[Entry]:
+        """Entries since the last call, of all processes that work here."""
+        for path in sorted(self._logs.glob("*.jsonl")):
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break  # being written, or torn
+                    self._read[path] = self._read.get(path, 0) + len(line)
+                    if (entry := Entry.read(line)) is not None:
+                        yield entry
 
-    def add(self, block: str, facts: Mapping[str, Any]) -> None:
-        """Note a finished block; call it after its shards are written."""
-        _write_whole(self._entry(block), dict(facts))
+    def replace(self, entries: Iterable[Entry]) -> None:
+        """Put these entries in place of all that are there; nobody may work on the run."""
+        lines = b"".join(entry.line() for entry in entries)
+        old = list(self._logs.glob("*.jsonl"))
+        new = self._logs / "blocks.jsonl"
+        part = new.with_suffix(".part")
+        _flush(part, lines)
+        for path in old:  # a block that is forgotten is done again; a wrong one must not return
+            path.unlink()
+        part.replace(new)
+        self._read = {new: len(lines)}
 
     @property
     def _run(self) -> Path:
-        return self._folder / "run.json"
+        return self.folder / "run.json"
 
     @property
-    def _blocks(self) -> Path:
-        return self._folder / "blocks"
-
-    def _entry(self, block: str) -> Path:
-        return self._blocks / f"{block}.json"
+    def _logs(self) -> Path:
+        return self.folder / "blocks"
 
 
-def _write_whole(path: Path, content: Mapping[str, Any]) -> None:
+def _write_whole(path: Path, content: bytes) -> None:
     """Write a file in full, flush it to the disk, then give it its name."""
     part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(content, file, default=str)
+    _flush(part, content)
+    part.replace(path)
+
+
+def _flush(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)

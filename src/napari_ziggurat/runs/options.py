@@ -15,6 +15,8 @@ class SegmentOptions:
     level: int | None = None
     box: str | None = None
     probabilities: bool = False
+    probability_type: Literal["float32", "float16", "uint8"] = "float32"
+    blend: bool = False
     all_scales: bool = False
     depth: int | None = None
     overwrite: bool = False
@@ -23,7 +25,10 @@ class SegmentOptions:
     precision: str = "auto"
     batch: int | None = None
     memory: int | None = None
-    workers: int | None = None
+    threads: int | None = None
+    block: tuple[int, ...] | None = None
+    exact: bool = False
+    verify: bool = False
 
     @classmethod
     def from_config(cls, config: SegmentConfig) -> "SegmentOptions":

@@ -5,25 +5,13 @@ working folder beside it, exported and removed at the end.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from napari_ziggurat.errors import ExistsError, InputError, ZigguratError
-from napari_ziggurat.geometry import Axes, Block
-from napari_ziggurat.images import (
-    OutputGrid,
-    create_output,
-    export_labels,
-    open_output,
-    read_record,
-    write_attributes,
-)
-from napari_ziggurat.runs.block_result import BlockResult
+from napari_ziggurat.images import create_output, export_labels, read_record, write_attributes
 from napari_ziggurat.runs.journal import Fingerprint, Journal
 from napari_ziggurat.runs.place import (
     PROBABILITIES,
@@ -32,7 +20,9 @@ from napari_ziggurat.runs.place import (
     probabilities_path,
     working_store,
 )
-from napari_ziggurat.runs.plan import SegmentPlan, output_axes
+from napari_ziggurat.runs.plan import SegmentPlan
+from napari_ziggurat.runs.storage import output_grid
+from napari_ziggurat.runs.writer import BlockWriter
 
 __all__ = ["Output", "begin_output"]
 
@@ -73,32 +63,11 @@ class Output:
         more = (self.probabilities,) if self.plan.probabilities else ()
         return (*more, self.store)
 
-    def write(self, block: Block, time: int, result: BlockResult) -> None:
-        """Write the shards of a block at each level, then its journal entry."""
-        self._write(self.store, block, time, result.labels)
-        if self.plan.probabilities:
-            self._write(self.probabilities, block, time, result.probabilities)
-        self.journal.add(_entry(block, time), {"box": str(block.write_box)})
-
-    def _write(self, store: Path, block: Block, time: int, levels: Sequence[NDArray[Any]]) -> None:
-        """Write arrays ((classes), (Z), Y, X), one per predicted level."""
-        leading = (time,) if self.plan.image.axes.has("t") else ()
-        for level, array, voxels in zip(self.plan.levels, open_output(store), levels, strict=False):
-            origin = level.box(self.plan.region).start
-            inside = level.box(block.write_box).relative_to(origin).slices
-            array[(*leading, ..., *inside)] = voxels
-
-    def has(self, block: Block, time: int) -> bool:
-        """Tell whether a block is finished."""
-        return self.journal.has(_entry(block, time))
-
-    def pyramids(self) -> list[tuple[str, Path, Literal["labels", "image"]]]:
-        """Stage, store and kind of each pyramid whose coarser levels are to be filled."""
-        found: list[tuple[str, Path, Literal["labels", "image"]]] = []
-        found.append(("pyramid", self.store, "labels"))
-        if self.plan.probabilities:
-            found.append(("pyramid of probabilities", self.probabilities, "image"))
-        return found
+    @property
+    def writer(self) -> BlockWriter:
+        """Give what writes the blocks."""
+        more = self.probabilities if self.plan.probabilities else None
+        return BlockWriter(self.plan, self.store, more)
 
     def finish(self) -> None:
         """Mark the output as complete and export it where a file is wanted."""
@@ -110,11 +79,9 @@ class Output:
         self.tidy()
 
     def tidy(self) -> None:
-        """Remove what a finished output does not need: working folder and journal entries."""
+        """Remove the working folder of a file that is finished."""
         if self.store != self.out:
             shutil.rmtree(self.store, ignore_errors=True)
-        else:
-            self.journal.close()
 
 
 def begin_output(
@@ -222,7 +189,7 @@ def _create(output: Output, fingerprint: Fingerprint) -> None:
 def _create_labels(output: Output) -> None:
     create_output(
         output.store,
-        _grid(output.plan, channels=0),
+        output_grid(output.plan, channels=0),
         kind="labels",
         classes=[c for c in output.plan.spec.classes if c.value],
         version=output.plan.version,
@@ -234,41 +201,9 @@ def _create_probabilities(output: Output) -> None:
     classes = output.plan.spec.classes
     create_output(
         output.probabilities,
-        _grid(output.plan, channels=len(classes)),
+        output_grid(output.plan, channels=len(classes)),
         kind="image",
         channels=[c.name for c in classes],
         version=output.plan.version,
         attributes={"ziggurat": {**output.record, "content": PROBABILITIES}},
     )
-
-
-def _grid(plan: SegmentPlan, channels: int) -> OutputGrid:
-    """Give the grid of the labels, or of probabilities where there are channels."""
-    level = plan.image.levels[plan.level]
-    axes = output_axes(plan.image)
-    time = (plan.times,) if axes.has("t") else ()
-    one = (1,) * len(time)
-    values, offsets = level.spacing.values, level.translation
-    names, shapes = axes.names, (plan.region.shape, plan.chunk, plan.shard)
-    if channels:
-        names = names.replace(plan.image.axes.spatial, "c" + plan.image.axes.spatial)
-    lead = [(channels,), (1,), (channels,)] if channels else [(), (), ()]
-    shape, chunk, shard = (
-        (*(time if i == 0 else one), *lead[i], *spatial) for i, spatial in enumerate(shapes)
-    )
-    return OutputGrid(
-        axes=Axes(names),
-        shape=shape,
-        dtype=np.dtype(np.float32 if channels else np.uint8),
-        spacing=level.spacing,
-        translation=tuple(
-            o + a * v for o, a, v in zip(offsets, plan.region.start, values, strict=True)
-        ),
-        chunk=chunk,
-        shard=shard,
-        downsamplings=tuple(each.downsampling for each in plan.levels[1:]),
-    )
-
-
-def _entry(block: Block, time: int) -> str:
-    return f"{time}-{block.name}"

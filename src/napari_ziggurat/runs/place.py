@@ -11,12 +11,14 @@ from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.images import read_record
 from napari_ziggurat.images.export import check_format, export_memory
 from napari_ziggurat.images.zarr_output import check_removable, holds_image
+from napari_ziggurat.runs.cost import gigabytes
 from napari_ziggurat.runs.plan import SegmentPlan
 
 __all__ = [
     "PROBABILITIES",
     "check_place",
     "clear",
+    "disk_words",
     "is_file_format",
     "is_probabilities",
     "make_folder",
@@ -81,6 +83,11 @@ def check_place(plan: SegmentPlan, out: Path, memory: int | None = None) -> None
     _check_disk(plan, out)
 
 
+def disk_words(out: Path) -> str:
+    """Say how much room there is for an output."""
+    return f"{gigabytes(_free_disk(out))} free on the disk of '{out}'"
+
+
 def clear(out: Path, stores: Iterable[Path]) -> None:
     """Make room at an output that is to be replaced; what cannot be replaced is refused first.
 
@@ -141,12 +148,16 @@ def _check_levels(plan: SegmentPlan, out: Path) -> None:
 
 def _check_disk(plan: SegmentPlan, out: Path) -> None:
     """Refuse a run whose output, even well compressed, cannot fit on the disk."""
-    free = shutil.disk_usage(_nearest_folder(out)).free
-    if plan.output_bytes / 20 > free:
+    free = _free_disk(out)
+    if plan.cost.output / 20 > free:
         raise InputError(
-            f"The output needs up to {plan.output_bytes / 1e9:.1f} GB and the disk of '{out}' has "
+            f"The output needs up to {plan.cost.output / 1e9:.1f} GB and the disk of '{out}' has "
             f"{free / 1e9:.1f} GB free. Make room, or give a --box or a coarser --level."
         )
+
+
+def _free_disk(out: Path) -> int:
+    return shutil.disk_usage(_nearest_folder(out)).free
 
 
 def _nearest_folder(out: Path) -> Path:

@@ -2,25 +2,24 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
-import psutil
+import numpy as np
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Axes, BlockGrid, Box, Lattice
 from napari_ziggurat.images import Image
 from napari_ziggurat.inference.levels import PredictedLevel
 from napari_ziggurat.networks.checkpoint import ModelSpec
+from napari_ziggurat.runs.cost import Cost, Probe
 from napari_ziggurat.runs.level import check_fit, choose_level
 from napari_ziggurat.runs.options import SegmentOptions
 
-__all__ = ["Engine", "SegmentPlan", "output_axes", "plan_segmentation"]
+__all__ = ["Engine", "SegmentPlan", "decide", "output_axes"]
 
-# Bytes of activations per window voxel and feature of the finest level: about six tensors alive.
-_TENSORS_ALIVE = 6
 _BLOCK_SIDE = {2: 2048, 3: 256}
 _SLICES_PER_BLOCK = 16
 
@@ -39,6 +38,12 @@ class Engine:
         Windows read ahead or computed and not yet written.
     free : int or None
         Free memory of a device that has its own, in bytes; None where it shares the machine's.
+    base : int
+        Bytes that a process holds before it begins.
+    processes : int
+        How many of these compute beside each other.
+    probe : Probe or None
+        What a window takes, where it was measured.
     """
 
     device: str
@@ -46,6 +51,9 @@ class Engine:
     at_once: int
     waiting: int
     free: int | None = None
+    base: int = 0
+    processes: int = 1
+    probe: Probe | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,8 @@ class SegmentPlan:
         What computes.
     probabilities : bool
         Probabilities are written beside the labels.
+    probability_type : str
+        Type that they are stored in.
     version : str
         Version of the OME-Zarr that is written.
     notes : tuple of str
@@ -86,6 +96,7 @@ class SegmentPlan:
     shard: tuple[int, ...]
     engine: Engine
     probabilities: bool
+    probability_type: str = "float32"
     version: Literal["0.4", "0.5"] = "0.5"
     notes: tuple[str, ...] = ()
 
@@ -107,7 +118,7 @@ class SegmentPlan:
     @cached_property
     def windows(self) -> int:
         """Windows to compute, over all blocks and time points."""
-        return self.times * sum(self.lattice.count(b.write_box) for b in self.grid)
+        return self.times * self.lattice.total(self.grid)
 
     @property
     def redundancy(self) -> float:
@@ -116,28 +127,29 @@ class SegmentPlan:
         return computed / max(1, self.times * self.region.size)
 
     @property
-    def network_memory(self) -> int:
-        """Bytes that the network needs for the windows computed at the same time, about."""
-        bytes_each = 2 if self.engine.precision == "bfloat16" else 4
-        features = self.spec.network.topology.features[0]
-        return self.engine.at_once * self._window * bytes_each * features * _TENSORS_ALIVE
+    def cost(self) -> Cost:
+        """Memory, disk and time."""
+        return Cost(self)
 
     @property
-    def memory(self) -> int:
-        """Bytes of the machine's memory that the run needs at most, about."""
-        classes, channels = len(self.spec.classes), len(self.spec.channels)
-        per_voxel = channels + 2 * classes * self._voxels_predicted
-        windows = int(self.engine.waiting * self._window * 4 * per_voxel)
-        per_voxel = (1 + 4 * classes * self.probabilities) * self._voxels_predicted
-        block = int(math.prod(self.shard) * per_voxel)
-        network = self.network_memory if self.engine.free is None else 0
-        return network + windows + 2 * block
+    def probability_bytes(self) -> int:
+        """Bytes of one probability."""
+        return np.dtype(self.probability_type).itemsize
 
-    @property
-    def output_bytes(self) -> int:
-        """Bytes of output before compression, coarser levels included."""
-        per_voxel = 1 + 4 * len(self.spec.classes) * self.probabilities
-        return int(self.times * self.region.size * per_voxel * 4 / 3)
+    def with_note(self, note: str) -> "SegmentPlan":
+        """Give the same plan with one more sentence for a person."""
+        return replace(self, notes=(*self.notes, note))
+
+    def with_fewest(self) -> "SegmentPlan":
+        """Give the same plan with one window at a time in one process."""
+        engine = self.engine
+        waiting = 2 if engine.device == "cpu" else 3
+        fewest = replace(engine, at_once=1, waiting=min(engine.waiting, waiting), processes=1)
+        return replace(self, engine=fewest)
+
+    def with_smallest_block(self) -> "SegmentPlan":
+        """Give the same plan with blocks of one cell."""
+        return replace(self, shard=self.chunk)
 
     def render(self) -> str:
         """Say the plan in words."""
@@ -149,9 +161,8 @@ class SegmentPlan:
             f"{len(self.grid) * self.times} blocks of {_by(self.shard)}, {self.windows} windows "
             f"of {_by(self.lattice.window_shape)}, {self.redundancy:.2f} voxels computed per "
             f"voxel written\n"
-            f"{self.engine.device}, {self.engine.precision}, {self.engine.at_once} at a time; "
-            f"{self._memory_words}; output up to {self.output_bytes / 1e9:.2f} GB before "
-            "compression" + "".join(f"\n{note}" for note in self.notes)
+            f"{self.engine.device}, {self.engine.precision}, {self.engine.at_once} at a time"
+            f"{self._processes}; {self.cost.render()}" + "".join(f"\n{note}" for note in self.notes)
         )
 
     def as_dict(self) -> dict[str, object]:
@@ -167,8 +178,12 @@ class SegmentPlan:
             "redundancy": self.redundancy,
             "device": self.engine.device,
             "precision": self.engine.precision,
-            "memory_bytes": self.memory,
-            "output_bytes": self.output_bytes,
+            "windows_at_once": self.engine.at_once,
+            "processes": self.engine.processes,
+            "memory_bytes": self.cost.memory,
+            "device_memory_bytes": None if self.engine.free is None else self.cost.network,
+            "output_bytes": self.cost.output,
+            "seconds": self.cost.seconds,
             "predicted_levels": [
                 {"level": number, "output": level.output, "downsampling": list(level.downsampling)}
                 for number, level in enumerate(self.levels)
@@ -177,20 +192,9 @@ class SegmentPlan:
         }
 
     @property
-    def _window(self) -> int:
-        return math.prod(self.lattice.window_shape)
-
-    @property
-    def _voxels_predicted(self) -> float:
-        """Voxels over all predicted levels, per voxel of the finest."""
-        return sum(1 / math.prod(level.downsampling) for level in self.levels)
-
-    @property
-    def _memory_words(self) -> str:
-        words = f"memory up to about {self.memory / 1e9:.1f} GB"
-        if self.engine.free is None:
-            return words
-        return f"{words} and {self.network_memory / 1e9:.1f} GB of the device's"
+    def _processes(self) -> str:
+        count = self.engine.processes
+        return f" in each of {count} processes" if count > 1 else ""
 
     @property
     def _model_spacing(self) -> str:
@@ -198,14 +202,14 @@ class SegmentPlan:
         return f"{numbers} {self.spec.unit}" if self.spec.unit else f"{numbers}, no unit"
 
 
-def plan_segmentation(
+def decide(
     image: Image,
     spec: ModelSpec,
     options: SegmentOptions,
     engine: Engine,
     levels: tuple[PredictedLevel, ...],
 ) -> SegmentPlan:
-    """Decide everything.
+    """Decide everything but how much is done at the same time.
 
     Parameters
     ----------
@@ -220,21 +224,21 @@ def plan_segmentation(
     ------
     InputError
         The model does not fit the image, the box lies outside or does not start on the grid of
-        every level, two levels would be of one size, or the memory does not suffice.
+        every level, or two levels would be of one size.
     """
     check_fit(image, spec)
     level, notes = _level(image, spec, options.level)
     region = _region(image, level, options.box)
     _check_grids(region, levels)
-    lattice = Lattice(image.levels[level].shape, spec.window, spec.rim, spec.stride)
-    chunk, shard = _storage(region.shape, lattice.cell_shape, options.version)
-    plan = SegmentPlan(
+    _check_blend(options)
+    shape = image.levels[level].shape
+    lattice = Lattice(shape, spec.window, spec.rim, spec.stride, options.blend)
+    chunk, shard = _storage(region.shape, lattice.cell_shape, options.block)
+    return SegmentPlan(
         image, spec, level, region, lattice, levels, chunk, shard, engine, options.probabilities,
-        options.version,
+        options.probability_type, options.version,
         (*notes, *_network_notes(options, levels), *_machine_notes(options, engine)),
     )  # fmt: skip
-    _check_memory(plan, options.memory)
-    return plan
 
 
 def _level(image: Image, spec: ModelSpec, asked: int | None) -> tuple[int, tuple[str, ...]]:
@@ -265,7 +269,7 @@ def _machine_notes(options: SegmentOptions, engine: Engine) -> tuple[str, ...]:
     if options.batch is None or engine.device != "cpu":
         return ()
     return (
-        f"--batch {options.batch} is not used: on the CPU each of the --workers computes one "
+        f"--batch {options.batch} is not used: on the CPU each of the --threads computes one "
         "window at a time.",
     )
 
@@ -302,42 +306,37 @@ def _check_grids(region: Box, levels: Sequence[PredictedLevel]) -> None:
         )
 
 
+def _check_blend(options: SegmentOptions) -> None:
+    if options.blend and options.all_scales:
+        raise InputError(
+            "--blend joins the windows of the finest output only; leave it or --all-scales out."
+        )
+
+
 def _storage(
-    shape: tuple[int, ...], cell: tuple[int, ...], version: str
+    shape: tuple[int, ...], cell: tuple[int, ...], asked: tuple[int, ...] | None
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Chunk and shard of the output: a chunk is a cell, a shard is as many as make a good file."""
     chunk = tuple(min(c, n) for c, n in zip(cell, shape, strict=True))
-    if version == "0.4":
-        return chunk, chunk
-    side = _BLOCK_SIDE[len(shape)] if cell[0] > 1 or len(shape) == 2 else _BLOCK_SIDE[3] * 4
-    wanted = [_SLICES_PER_BLOCK if c == 1 else max(1, side // c) for c in cell]
     fits = [-(-n // c) for n, c in zip(shape, chunk, strict=True)]
-    shard = tuple(c * min(w, f) for c, w, f in zip(chunk, wanted, fits, strict=True))
-    return chunk, shard
+    wanted = _cells_wanted(cell) if asked is None else _cells_asked(asked, chunk)
+    return chunk, tuple(c * min(w, f) for c, w, f in zip(chunk, wanted, fits, strict=True))
 
 
-def _check_memory(plan: SegmentPlan, allowed: int | None) -> None:
-    """Refuse a run that needs more memory than there is, on the machine or on the device."""
-    engine = plan.engine
-    _check_device_memory(plan)
-    limit = allowed if allowed is not None else psutil.virtual_memory().available
-    if plan.memory > limit:
-        fewer = "--workers 1" if engine.device == "cpu" else "--workers 1 and --batch 1"
+def _cells_wanted(cell: tuple[int, ...]) -> list[int]:
+    """Cells per axis of a block that is a good file: some megabytes of labels."""
+    dims = len(cell)
+    side = _BLOCK_SIDE[dims] if cell[0] > 1 or dims == 2 else _BLOCK_SIDE[3] * 4
+    return [_SLICES_PER_BLOCK if c == 1 else max(1, side // c) for c in cell]
+
+
+def _cells_asked(asked: tuple[int, ...], chunk: tuple[int, ...]) -> list[int]:
+    if len(asked) != len(chunk):
         raise InputError(
-            f"The run needs about {plan.memory / 1e9:.1f} GB with {engine.at_once} windows at a "
-            f"time and {limit / 1e9:.1f} GB may be used. Give {fewer}, more --memory, or "
-            "train a model with a smaller --patch."
+            f"--block needs one size per spatial axis of the image, that is {len(chunk)}; got "
+            f"{','.join(map(str, asked))}."
         )
-
-
-def _check_device_memory(plan: SegmentPlan) -> None:
-    engine = plan.engine
-    if engine.free is not None and plan.network_memory > engine.free:
-        raise InputError(
-            f"The network needs about {plan.network_memory / 1e9:.1f} GB on {engine.device} with "
-            f"{engine.at_once} windows at a time; {engine.free / 1e9:.1f} GB are free there. Give "
-            "a smaller --batch, end other programs that use it, or give --device cpu."
-        )
+    return [-(-a // c) for a, c in zip(asked, chunk, strict=True)]
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -48,8 +48,10 @@ def predict_box(
         yield from refuse_not_finite(image, level, plan.read_region, time)
         found = BlockResult.empty(plan, box)
         total = plan.lattice.count(box)
-        pieces = session.predict(plan, box, session.intensity(image, level, time), time)
-        for done, piece in enumerate(pieces, 1):
-            found.put(*piece)
+        reader = session.reader(
+            lambda window: image.read(level, window, time), session.intensity(image, level, time)
+        )
+        for done, piece in enumerate(session.cells(plan).predict(box, reader), 1):
+            found.put(piece)
             yield Progress("segment", done, total)
         return found.labels[0]

@@ -2,24 +2,25 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_ziggurat.errors import InputError, WorkFailed
-from napari_ziggurat.images import Image, fill_coarser, find_images, open_image, stem
+from napari_ziggurat.images import Image, find_images, open_image, stem
 from napari_ziggurat.images.finite import refuse_not_finite
 from napari_ziggurat.networks import Intensity, Model, load_model
 from napari_ziggurat.progress import Progress, Run
-from napari_ziggurat.runs.block_result import BlockResult
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.failure import explain
+from napari_ziggurat.runs.fill import fill
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.output import Output, begin_output
-from napari_ziggurat.runs.place import check_place
+from napari_ziggurat.runs.output import begin_output
+from napari_ziggurat.runs.place import check_place, disk_words
 from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
+from napari_ziggurat.runs.worker import Worker
 
 __all__ = ["SegmentResult", "segment", "segment_image"]
 
@@ -171,11 +172,12 @@ def _segment_all(
 
 def _segment_one(image: Image, session: Session, out: Path, dry_run: bool) -> Run[SegmentResult]:
     started = time.monotonic()
-    plan = session.plan(image)
+    plan = session.plan(image, probe=dry_run)
     check_place(plan, out, session.options.memory)
     name = str(image.source or image.name)
-    plans = {name: {**plan.as_dict(), "words": plan.render()}}
-    yield Progress("plan", message="" if dry_run else plan.render())
+    words = f"{plan.render()}\n{disk_words(out)}"
+    plans = {name: {**plan.as_dict(), "words": words}}
+    yield Progress("plan", message="" if dry_run else words)
     if dry_run:
         return SegmentResult(plans=plans)
     intensities = yield from _look_through(plan, session)
@@ -185,7 +187,8 @@ def _segment_one(image: Image, session: Session, out: Path, dry_run: bool) -> Ru
     if output.complete:
         yield Progress("segment", 1, 1, message=f"'{out}' is complete already; nothing to do")
     else:
-        yield from _fill(plan, session, intensities, output)
+        worker = Worker(output, session, dict(enumerate(intensities)))
+        yield from fill(output, worker)
     return SegmentResult({name: str(out)}, plans=plans, seconds=time.monotonic() - started)
 
 
@@ -197,29 +200,6 @@ def _look_through(plan: SegmentPlan, session: Session) -> Run[tuple[Intensity, .
         found.append(session.intensity(plan.image, plan.level, moment))
         yield Progress("check", moment + 1, plan.times)
     return tuple(found)
-
-
-def _fill(
-    plan: SegmentPlan, session: Session, intensities: Sequence[Intensity], output: Output
-) -> Iterator[Progress]:
-    """Compute what is missing, then the coarser levels, then mark it complete."""
-    done = 0
-    for moment, intensity in enumerate(intensities):
-        for block in plan.grid:
-            count = plan.lattice.count(block.write_box)
-            if not output.has(block, moment):
-                result = BlockResult.empty(plan, block.write_box)
-                pieces = session.predict(plan, block.write_box, intensity, moment)
-                for number, piece in enumerate(pieces):
-                    result.put(*piece)
-                    yield Progress("segment", done + number, plan.windows)
-                output.write(block, moment, result)
-            done += count
-            yield Progress("segment", done, plan.windows)
-    for stage, store, kind in output.pyramids():
-        for level_done, total in fill_coarser(store, kind, len(plan.levels)):
-            yield Progress(stage, level_done, total)
-    output.finish()
 
 
 def _facts(plan: SegmentPlan) -> dict[str, Any]:

@@ -3,17 +3,19 @@
 import copy
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image
 from napari_ziggurat.images.statistics import sample_boxes, sample_values
-from napari_ziggurat.inference.block import Piece, WindowReader, predict_block
+from napari_ziggurat.inference.block import CellPredictor, WindowReader
+from napari_ziggurat.inference.labels import Decision
 from napari_ziggurat.inference.levels import PredictedLevel, finest_level, predicted_levels
 from napari_ziggurat.inference.predictor import Predictor, resolve_precision
 from napari_ziggurat.networks import Intensity, Model
@@ -21,11 +23,16 @@ from napari_ziggurat.networks.device import resolve_device
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.outputs import SelectedOutputs, output_ratios
 from napari_ziggurat.networks.pruning import prune_model
+from napari_ziggurat.runs.cost import Probe
+from napari_ziggurat.runs.fit import fit
 from napari_ziggurat.runs.journal import Fingerprint
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.plan import Engine, SegmentPlan, plan_segmentation
+from napari_ziggurat.runs.plan import Engine, SegmentPlan, decide
+from napari_ziggurat.runs.probe import measure, resident_memory
 
 __all__ = ["Session"]
+
+_WORTH_A_PROBE = 24  # windows; fewer are over before one would wait for the estimate
 
 
 class Session:
@@ -52,8 +59,10 @@ class Session:
             device,
             precision=self.precision,
             batch=options.batch,
-            workers=options.workers,
+            threads=options.threads,
+            exact=options.exact,
         )
+        self._probes: dict[tuple[int, ...], Probe] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -61,14 +70,57 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.predictor.close()
 
-    def plan(self, image: Image) -> SegmentPlan:
-        """Decide level, windows and blocks for an image."""
+    def plan(self, image: Image, *, processes: int = 1, probe: bool = False) -> SegmentPlan:
+        """Decide level, windows and blocks for an image, and what is computed at the same time.
+
+        Parameters
+        ----------
+        image : Image
+            What is segmented.
+        processes : int
+            How many compute beside each other.
+        probe : bool
+            Measure time and memory also where the whole run takes hardly longer.
+
+        Raises
+        ------
+        InputError
+            The model does not fit the image, or the run does not fit the machine.
+        """
+        plan = self._decide(image, processes, None)
+        if probe or plan.windows >= _WORTH_A_PROBE:
+            plan = self._decide(image, processes, self._probe(plan))
+        plan = fit(plan, self.options)
+        self.predictor.limit(plan.engine.at_once)
+        return plan
+
+    def cells(self, plan: SegmentPlan) -> CellPredictor:
+        """Give what computes the cells of a plan."""
+        decision = Decision(
+            tuple(c.value for c in plan.spec.classes),
+            labels=not plan.lattice.blend,
+            probabilities=plan.probabilities or plan.lattice.blend,
+        )
+        return CellPredictor(plan.lattice, plan.levels, decision, self.predictor)
+
+    def reader(self, read: Callable[[Box], NDArray[Any]], intensity: Intensity) -> WindowReader:
+        """Give what makes windows of voxels (C, (Z), Y, X) as stored."""
+        return WindowReader(read, intensity.apply, flat=self.spec.dims < len(self.spec.axes))
+
+    def _decide(self, image: Image, processes: int, probe: Probe | None) -> SegmentPlan:
         predictor = self.predictor
+        predictor.limit(predictor.threads)  # an earlier image may have lowered it
         engine = Engine(
             str(predictor.device), self.precision, predictor.at_once, predictor.waiting,
-            predictor.free_memory(),
+            predictor.free_memory(), resident_memory(), processes, probe,
         )  # fmt: skip
-        return plan_segmentation(image, self.spec, self.options, engine, self.levels)
+        return decide(image, self.spec, self.options, engine, self.levels)
+
+    def _probe(self, plan: SegmentPlan) -> Probe:
+        shape = (len(self.spec.channels), *plan.lattice.window_shape[-self.spec.dims :])
+        if shape not in self._probes:
+            self._probes[shape] = measure(self.predictor, shape)
+        return self._probes[shape]
 
     def intensity(self, image: Image, level: int, time: int) -> Intensity:
         """Give the normalisation for a time point: the model's, or of the image itself.
@@ -88,17 +140,6 @@ class Session:
             )
         return Intensity.from_values(values, scope="image")
 
-    def predict(
-        self, plan: SegmentPlan, box: Box, intensity: Intensity, time: int
-    ) -> Iterator[Piece]:
-        """Give probabilities of a box at each level of the plan, cell by cell."""
-        reader = WindowReader(
-            read=lambda where: plan.image.read(plan.level, where, time),
-            normalise=intensity.apply,
-            flat=self.spec.dims < len(self.spec.axes),
-        )
-        return predict_block(box, plan.lattice, plan.levels, reader, self.predictor)
-
     def fingerprint(self, plan: SegmentPlan) -> Fingerprint:
         """Give everything that decides the result."""
         image, lattice = plan.image, plan.lattice
@@ -116,7 +157,10 @@ class Session:
                 "windows": [list(lattice.window), list(lattice.rim), list(lattice.stride)],
                 "precision": plan.engine.precision,
                 "device": self.predictor.device.type,
-                "probabilities": plan.probabilities,
+                "batch": None if plan.engine.device == "cpu" else self.predictor.batch,
+                "probabilities": plan.probability_type if plan.probabilities else False,
+                "blend": plan.lattice.blend,
+                "block": list(plan.shard),
                 "all scales": self.options.all_scales,
                 "depth": self.options.depth,
                 "OME-Zarr version": plan.version,

@@ -20,6 +20,7 @@ __all__ = [
     "LossWeights",
     "MemoryText",
     "OmeZarrVersion",
+    "PartText",
     "PatchShape",
     "Paths",
     "Positive",
@@ -91,6 +92,16 @@ def _check_box(value: str) -> str:
     return str(Box.parse(value))
 
 
+def _check_part(value: str) -> str:
+    found = re.fullmatch(r"(\d+)/(\d+)", value.replace(" ", ""))
+    if not found or not 0 <= int(found[1]) < int(found[2]):
+        raise InputError(
+            f"A part is I/N, such as 0/8 for the first of eight up to 7/8 for the last; "
+            f"got '{value}'."
+        )
+    return found[0]
+
+
 def _check_memory(value: str) -> str:
     parse_bytes(value)
     return value
@@ -112,6 +123,7 @@ OmeZarrVersion = Annotated[Literal["0.5", "0.4"], BeforeValidator(str)]  # YAML 
 AxesText = Annotated[str, AfterValidator(_check_axes)]
 SpacingValues = Annotated[_Numbers, AfterValidator(_check_spacing)]
 PatchShape = Annotated[_Sizes, AfterValidator(_check_patch)]
+PartText = Annotated[str, AfterValidator(_check_part)]
 BoxText = Annotated[str, AfterValidator(_check_box)]
 MemoryText = Annotated[str, AfterValidator(_check_memory)]
 DeviceText = Annotated[str, AfterValidator(_check_device)]

@@ -88,7 +88,7 @@ def choose_region(image: Image, model: Model, config: ExplainConfig) -> Run[Regi
         The model does not fit the image, the box does not, or a voxel is NaN or infinite.
     """
     options = SegmentOptions(
-        level=config.level, box=config.box, device=config.device, precision="float32", workers=1
+        level=config.level, box=config.box, device=config.device, precision="float32", threads=1
     )
     with Session(model, options) as session:
         plan = session.plan(image)

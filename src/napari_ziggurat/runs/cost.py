@@ -1,0 +1,127 @@
+"""Cost: the memory, the disk and the time that a segmentation takes, known before it begins."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_ziggurat.progress import duration
+
+if TYPE_CHECKING:
+    from napari_ziggurat.runs.plan import SegmentPlan
+
+__all__ = ["Cost", "Probe", "gigabytes"]
+
+# Blocks in memory: read ahead, computed, written, and what their codecs copy.
+_BLOCKS_READ = 2
+_BLOCKS_MADE = 4
+# Bytes per window voxel and feature of the finest level, before anything was measured.
+_TENSORS_ALIVE = 10
+# What Python, zarr and the allocator keep beside what is counted.
+_MARGIN = 150 * 2**20
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What two windows of noise showed, before the run.
+
+    Attributes
+    ----------
+    seconds : float
+        Time of a forward: one window on the CPU, one batch on a GPU.
+    memory : int
+        Bytes that it takes at its peak, on the device.
+    """
+
+    seconds: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a plan costs.
+
+    Attributes
+    ----------
+    plan : SegmentPlan
+    """
+
+    plan: "SegmentPlan"
+
+    @property
+    def network(self) -> int:
+        """Bytes for the windows that are computed at the same time, on the device."""
+        engine = self.plan.engine
+        if engine.probe is not None:
+            groups = engine.at_once if engine.device == "cpu" else 1  # a GPU was shown a batch
+            return groups * engine.probe.memory
+        bytes_each = 2 if engine.precision == "bfloat16" else 4
+        features = self.plan.spec.network.topology.features[0]
+        return engine.at_once * self._window * bytes_each * features * _TENSORS_ALIVE
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the machine's memory that the run takes at its peak, this process included."""
+        engine = self.plan.engine
+        network = self.network if engine.free is None else 0
+        each = engine.base + network + self._windows_waiting + self._blocks + _MARGIN
+        return engine.processes * each
+
+    @property
+    def output(self) -> int:
+        """Bytes of output before compression, coarser levels included."""
+        plan = self.plan
+        return int(plan.times * plan.region.size * self._bytes_written * 4 / 3)
+
+    @property
+    def seconds(self) -> float | None:
+        """Time that the run takes; None where nothing was measured."""
+        engine = self.plan.engine
+        if engine.probe is None:
+            return None
+        return self.plan.windows / (engine.at_once * engine.processes) * engine.probe.seconds
+
+    def render(self) -> str:
+        """Say the costs in words."""
+        took = "" if self.seconds is None else f"about {duration(self.seconds)}; "
+        words = f"{took}memory up to about {gigabytes(self.memory)}"
+        if self.plan.engine.free is not None:
+            words += f" and {gigabytes(self.network)} of the device's"
+        return f"{words}; output up to {gigabytes(self.output)} before compression"
+
+    @property
+    def _window(self) -> int:
+        return math.prod(self.plan.lattice.window_shape)
+
+    @property
+    def _voxels_predicted(self) -> float:
+        """Voxels over all predicted levels, per voxel of the finest."""
+        return sum(1 / math.prod(level.downsampling) for level in self.plan.levels)
+
+    @property
+    def _windows_waiting(self) -> int:
+        classes, channels = len(self.plan.spec.classes), len(self.plan.spec.channels)
+        per_voxel = 4 * (channels + 2 * classes * self._voxels_predicted)
+        return int(self.plan.engine.waiting * self._window * per_voxel)
+
+    @property
+    def _blocks(self) -> int:
+        plan = self.plan
+        block = plan.grid.block((0,) * len(plan.shard)).write_box
+        read = plan.lattice.read_box(block).size * len(plan.spec.channels)
+        blended = 4 * len(plan.spec.classes) * block.size * plan.lattice.blend
+        made = block.size * self._bytes_written * self._voxels_predicted
+        return int(
+            _BLOCKS_READ * (read * plan.image.dtype.itemsize + blended) + _BLOCKS_MADE * made
+        )
+
+    @property
+    def _bytes_written(self) -> int:
+        """Bytes per voxel, labels and probabilities."""
+        return 1 + self.plan.probabilities * self.plan.probability_bytes * len(
+            self.plan.spec.classes
+        )
+
+
+def gigabytes(amount: int) -> str:
+    """Put a number of bytes in words."""
+    return f"{amount / 1e9:.2f} GB" if amount < 1e10 else f"{amount / 1e9:.0f} GB"

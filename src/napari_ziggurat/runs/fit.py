@@ -1,0 +1,82 @@
+"""Fit: as much at the same time as the memory allows, or a refusal that says what would fit."""
+
+import math
+from dataclasses import replace
+
+import psutil
+
+from napari_ziggurat.errors import InputError
+from napari_ziggurat.runs.cost import Cost, gigabytes
+from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan import SegmentPlan
+
+__all__ = ["fit"]
+
+
+def fit(plan: SegmentPlan, options: SegmentOptions) -> SegmentPlan:
+    """Compute fewer windows at the same time where the memory asks for it, and say so.
+
+    Raises
+    ------
+    InputError
+        The memory does not suffice, or not for the threads that were asked for.
+    """
+    engine, limit = plan.engine, options.memory or _free_memory(plan.engine.base)
+    may_shrink = engine.device == "cpu" and options.threads is None
+    for at_once in range(engine.at_once if may_shrink else 0, 0, -1):
+        waiting = engine.waiting - (engine.at_once - at_once)
+        fewer = replace(plan, engine=replace(engine, at_once=at_once, waiting=waiting))
+        if fewer.cost.memory <= limit:
+            return fewer.with_note(_few_words(at_once)) if at_once < engine.at_once else plan
+    _check(plan.cost, options.memory)
+    return plan
+
+
+def _few_words(at_once: int) -> str:
+    windows = "one window is" if at_once == 1 else f"{at_once} windows are"
+    return f"Memory for fewer windows than there are cores: {windows} computed at a time."
+
+
+def _check(cost: Cost, allowed: int | None) -> None:
+    """Refuse a run that needs more memory than there is, on the device or on the machine."""
+    engine = cost.plan.engine
+    if engine.free is not None and cost.network > engine.free:
+        raise InputError(
+            f"The network needs about {gigabytes(cost.network)} on {engine.device} with "
+            f"{engine.at_once} windows at a time; {gigabytes(engine.free)} are free there. Give "
+            f"a smaller --batch, end other programs that use it, or give --device cpu."
+        )
+    limit = _free_memory(engine.base) if allowed is None else allowed
+    if cost.memory > limit:
+        raise InputError(
+            f"The run needs about {gigabytes(cost.memory)} with {engine.at_once} windows at a "
+            f"time{_in_processes(engine.processes)} and {gigabytes(limit)} may be used. "
+            f"{_way_out(cost, limit)}"
+        )
+
+
+def _free_memory(base: int) -> int:
+    """Bytes that a run may use: what is free, and what its process holds already."""
+    return int(psutil.virtual_memory().available) + base
+
+
+def _in_processes(count: int) -> str:
+    return f" in each of {count} processes" if count > 1 else ""
+
+
+def _way_out(cost: Cost, limit: int) -> str:
+    """Name the settings with which the run would fit."""
+    plan = cost.plan
+    fewest = plan.with_fewest()
+    if fewest.cost.memory <= limit:
+        ways = ["--threads 1" if plan.engine.device == "cpu" else "--batch 1"]
+        ways += ["--workers 1"] if plan.engine.processes > 1 else []
+        return f"Give {' and '.join(ways)}: that needs {gigabytes(fewest.cost.memory)}."
+    smaller = fewest.with_smallest_block()
+    if smaller.cost.memory <= limit:
+        block = ",".join(map(str, smaller.shard))
+        return f"Give --threads 1 --block {block}: that needs {gigabytes(smaller.cost.memory)}."
+    return (
+        f"Give --memory {math.ceil(smaller.cost.memory / 1e8) / 10:.1f}GB with --threads 1, where "
+        "the machine has it, or train a model with a smaller --patch."
+    )

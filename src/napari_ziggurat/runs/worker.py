@@ -1,0 +1,211 @@
+"""Worker: reads, computes, writes and journals blocks in this process, all at the same time.
+
+One thread reads the voxels of the block that comes next, the predictor's threads compute windows,
+one thread writes what is finished. Windows of the next block follow those of the last without a
+pause.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
+
+from napari_ziggurat.geometry import Box, Cell
+from napari_ziggurat.inference.block import CellPredictor, Piece, WindowReader
+from napari_ziggurat.networks import Intensity
+from napari_ziggurat.runs.block_result import BlockResult
+from napari_ziggurat.runs.executor import Report
+from napari_ziggurat.runs.failure import concerns_all, explain
+from napari_ziggurat.runs.journal import Entry, Log
+from napari_ziggurat.runs.output import Output
+from napari_ziggurat.runs.session import Session
+from napari_ziggurat.runs.tasks import Task
+
+__all__ = ["Worker"]
+
+_WRITES_WAITING = 2
+
+
+@dataclass(eq=False)
+class _Block:
+    """A block that is being computed."""
+
+    task: Task
+    result: BlockResult
+    cells: Iterator[Cell]
+    reader: WindowReader
+    waiting: int  # cells that are not submitted yet
+    flying: int = 0
+    done: int = 0
+    error: Exception | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_over(self) -> bool:
+        return self.waiting == 0 and self.flying == 0
+
+    def fail(self, error: Exception) -> None:
+        self.error = self.error or error
+        self.waiting = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Write:
+    """A block that is being written."""
+
+    task: Task
+    windows: int
+    future: "Future[None]"
+
+
+class Worker:
+    """Computes tasks of one run, a few ahead; an `Executor`.
+
+    Parameters
+    ----------
+    output : Output
+        Where to, and the plan of what.
+    session : Session
+        The model; whoever opened it closes it.
+    intensities : mapping
+        Normalisation of time points, as far as it is known.
+    """
+
+    def __init__(
+        self, output: Output, session: Session, intensities: Mapping[int, Intensity] | None = None
+    ) -> None:
+        self._plan, self._session = output.plan, session
+        self._cells: CellPredictor = session.cells(output.plan)
+        self._writer = output.writer
+        self._log: Log = output.journal.log()
+        self._intensities = dict(intensities or {})
+        self._reading = ThreadPoolExecutor(1, "ziggurat-read")
+        self._writing = ThreadPoolExecutor(1, "ziggurat-write")
+        self._blocks: deque[_Block] = deque()  # those with cells that are not submitted
+        self._flying: deque[tuple[_Block, Future[Piece]]] = deque()
+        self._writes: deque[_Write] = deque()
+
+    @property
+    def has_room(self) -> bool:
+        """Tell whether the next block should be read."""
+        cells = sum(block.waiting for block in self._blocks)
+        return cells < self._session.predictor.waiting and len(self._writes) < _WRITES_WAITING
+
+    def submit(self, task: Task) -> None:
+        """Begin to read a block, or to make one of finer ones."""
+        if task.node.level:
+            self._write(task, 0, time.monotonic(), partial(self._writer.coarsen, task))
+            return
+        box = task.node.block.write_box
+        self._blocks.append(
+            _Block(
+                task,
+                BlockResult.empty(self._plan, box),
+                self._cells.lattice.cells(box),
+                self._reader(task),
+                self._cells.lattice.count(box),
+            )
+        )
+
+    def collect(self) -> list[Report]:
+        """Wait for a window or a file; give what is new."""
+        self._fill()
+        first = [self._flying[0][1]] if self._flying else []
+        futures: list[Future[Any]] = [*first, *(write.future for write in self._writes)]
+        if not futures:
+            return []
+        wait(futures, return_when=FIRST_COMPLETED)
+        reports = []
+        while self._flying and self._flying[0][1].done():
+            reports.append(self._take(*self._flying.popleft()))
+        while self._writes and self._writes[0].future.done():
+            reports.append(self._written(self._writes.popleft()))
+        return reports
+
+    def close(self) -> None:
+        """Finish what is being written, drop the rest."""
+        for _, future in self._flying:
+            future.cancel()
+        self._reading.shutdown(cancel_futures=True)
+        self._writing.shutdown()
+        self._log.__exit__()
+
+    def _reader(self, task: Task) -> WindowReader:
+        """Read the voxels of a block once, in another thread; its windows are cut from them."""
+        plan = self._plan
+        box = plan.lattice.read_box(task.node.block.write_box)
+        voxels: Future[NDArray[Any]] = self._reading.submit(
+            plan.image.read, plan.level, box, task.time
+        )
+
+        def read(window: Box) -> NDArray[Any]:
+            return voxels.result()[(slice(None), *window.relative_to(box.start).slices)]
+
+        return self._session.reader(read, self._intensity(task.time))
+
+    def _intensity(self, moment: int) -> Intensity:
+        if moment not in self._intensities:
+            plan = self._plan
+            self._intensities[moment] = self._session.intensity(plan.image, plan.level, moment)
+        return self._intensities[moment]
+
+    def _fill(self) -> None:
+        """Submit cells until the predictor is busy."""
+        while self._blocks and len(self._flying) < self._session.predictor.waiting:
+            block = self._blocks[0]
+            if block.waiting == 0:
+                self._blocks.popleft()
+                continue
+            block.waiting -= 1
+            block.flying += 1
+            self._flying.append((block, self._cells.submit(next(block.cells), block.reader)))
+
+    def _take(self, block: _Block, future: "Future[Piece]") -> Report:
+        """Put a piece where it belongs; pieces come in the order of their cells."""
+        block.flying -= 1
+        try:
+            piece = future.result()
+            if block.error is None:
+                block.result.put(piece)
+        except Exception as error:
+            block.fail(error)
+        block.done += 1
+        if not block.is_over:
+            return Report(block.task.number, 1)
+        if block.error is not None:
+            return self._failed(block.task, block.error, block.done - 1)
+        windows = self._cells.lattice.count(block.result.box)
+        self._write(
+            block.task, windows, block.started, partial(self._finish, block.task, block.result)
+        )
+        return Report(block.task.number, 1)
+
+    def _finish(self, task: Task, result: BlockResult) -> str:
+        result.finish()
+        return self._writer.write(task, result)
+
+    def _write(self, task: Task, windows: int, started: float, work: "partial[str]") -> None:
+        def write_and_note() -> None:
+            digest = work()
+            self._log.add(Entry(task.number, digest, windows, time.monotonic() - started))
+
+        self._writes.append(_Write(task, windows, self._writing.submit(write_and_note)))
+
+    def _written(self, write: _Write) -> Report:
+        error = write.future.exception()
+        if error is None:
+            return Report(write.task.number, 0, "done")
+        if not isinstance(error, Exception):
+            raise error
+        return self._failed(write.task, error, write.windows)
+
+    def _failed(self, task: Task, error: Exception, windows: int) -> Report:
+        """Report a block that failed; raise what would hit every other one as well."""
+        if concerns_all(error):
+            raise error
+        return Report(task.number, -windows, "failed", explain(error))

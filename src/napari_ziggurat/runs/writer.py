@@ -1,0 +1,145 @@
+"""Block writer: the shards of a block, whole and on the disk before anything is said of them."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_ziggurat.geometry import Box
+from napari_ziggurat.images import open_output
+from napari_ziggurat.images.pyramid import reduce_box
+from napari_ziggurat.images.zarr_output import stored_files
+from napari_ziggurat.runs.block_result import BlockResult
+from napari_ziggurat.runs.plan import SegmentPlan
+from napari_ziggurat.runs.tasks import Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["BlockWriter"]
+
+_BUFFER = 2**20
+
+
+@dataclass(frozen=True)
+class _Store:
+    """One of the OME-Zarrs that are written."""
+
+    path: Path
+    kind: Literal["labels", "image"]
+
+    @cached_property
+    def levels(self) -> Sequence[Any]:
+        """Arrays, finest first; opened once, for their metadata does not change."""
+        return open_output(self.path)
+
+
+@dataclass(frozen=True)
+class BlockWriter:
+    """Writes blocks into the stores of a run.
+
+    Attributes
+    ----------
+    plan : SegmentPlan
+    labels : Path
+        OME-Zarr of the labels.
+    probabilities : Path or None
+        OME-Zarr of the probabilities, where they are wanted.
+    """
+
+    plan: SegmentPlan
+    labels: Path
+    probabilities: Path | None
+
+    def write(self, task: Task, result: BlockResult) -> str:
+        """Write a block that was predicted, at each level that the network predicts.
+
+        Returns
+        -------
+        str
+            Digest of the files, which are on the disk; `digest` gives it again.
+        """
+        voxels: list[Sequence[NDArray[Any]]] = [result.labels, result.probabilities]
+        for store, levels in zip(self._stores, voxels, strict=False):
+            for array, box, values in zip(
+                store.levels, self._boxes(task, store), levels, strict=False
+            ):
+                array[box.slices] = values.reshape(box.shape)
+        return self.digest(task, flush=True)
+
+    def coarsen(self, task: Task) -> str:
+        """Write a block of a coarser level from the finer ones below it; as `write` otherwise."""
+        level = self._level(task)
+        for store in self._stores:
+            (box,) = self._boxes(task, store)
+            reduce_box(store.levels[level - 1], store.levels[level], box, store.kind)
+        return self.digest(task, flush=True)
+
+    def digest(self, task: Task, *, flush: bool = False) -> str:
+        """Give a SHA-256 of the files of a block; one that is missing counts as such.
+
+        Parameters
+        ----------
+        task : Task
+            Which block.
+        flush : bool
+            Wait until they are on the disk.
+        """
+        found = hashlib.sha256()
+        for number, path in enumerate(self._files(task)):
+            found.update(f"{number}:".encode())
+            _add_file(found, path, flush)
+        return found.hexdigest()[:32]
+
+    @cached_property
+    def _stores(self) -> tuple[_Store, ...]:
+        labels = _Store(self.labels, "labels")
+        if self.probabilities is None:
+            return (labels,)
+        return labels, _Store(self.probabilities, "image")
+
+    def _level(self, task: Task) -> int:
+        """Level of the output; those that are predicted share one task."""
+        return len(self.plan.levels) - 1 + task.node.level
+
+    def _boxes(self, task: Task, store: _Store) -> list[Box]:
+        """Give what a task writes: a box per level that it writes, with a range per stored axis."""
+        box = task.node.block.write_box
+        if task.node.level:
+            return [self._with_leading(task, store, box)]
+        plan = self.plan
+        return [
+            self._with_leading(
+                task, store, level.box(box).relative_to(level.box(plan.region).start)
+            )
+            for level in plan.levels
+        ]
+
+    def _with_leading(self, task: Task, store: _Store, box: Box) -> Box:
+        time = [(task.time, task.time + 1)] if self.plan.image.axes.has("t") else []
+        classes = [(0, len(self.plan.spec.classes))] if store.kind == "image" else []
+        start, stop = zip(*time, *classes, *zip(box.start, box.stop, strict=True), strict=True)
+        return Box(start, stop)
+
+    def _files(self, task: Task) -> Iterator[Path]:
+        first = self._level(task) if task.node.level else 0
+        return chain.from_iterable(
+            stored_files(array, box.slices)
+            for store in self._stores
+            for array, box in zip(store.levels[first:], self._boxes(task, store), strict=False)
+        )
+
+
+def _add_file(digest: "hashlib._Hash", path: Path, flush: bool) -> None:
+    try:
+        with path.open("rb") as file:
+            while part := file.read(_BUFFER):
+                digest.update(part)
+            if flush:
+                os.fsync(file.fileno())
+    except FileNotFoundError:  # all of its voxels are 0
+        digest.update(b"missing")
