@@ -11,7 +11,7 @@ from torch import nn
 
 from models import tiny_model
 from napari_ziggurat.errors import WorkFailed
-from napari_ziggurat.inference.predictor import Logits, Predictor
+from napari_ziggurat.inference.predictor import Predictor
 
 CPU = torch.device("cpu")
 

@@ -464,6 +464,11 @@ class SegmentConfig(_SourceSettings):
         given = [name for name, value in ways.items() if value is not None]
         if len(given) > 1:
             raise InputError(f"Give one of {', '.join(ways)}; got {' and '.join(given)}.")
+        if self.part is not None and self.overwrite:
+            raise InputError(
+                "--part cannot go with --overwrite: parts begin at different times, and one would "
+                "remove what another has done. Remove the output first."
+            )
         return self
 
     @property

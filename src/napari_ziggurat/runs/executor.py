@@ -78,7 +78,9 @@ def drive(schedule: Schedule, executor: Executor) -> Iterator[Report]:
             if report.state == "done":
                 schedule.finish(report.task)
                 in_a_row = 0
-            in_a_row += report.state == "failed"
+            if report.state == "failed":
+                schedule.fail(report.task)
+                in_a_row += 1
             yield report
         if in_a_row >= _IN_A_ROW:
             raise WorkFailed(

@@ -15,13 +15,15 @@ __all__ = ["fill"]
 _TRIES = 3
 
 
-def fill(output: Output, executor: Executor) -> Iterator[Progress]:
+def fill(output: Output, schedule: Schedule, executor: Executor) -> Iterator[Progress]:
     """Compute what is missing, block by block at every level, and finish the output.
 
     Parameters
     ----------
     output : Output
         Begun.
+    schedule : Schedule
+        Its tasks, as far as they are left.
     executor : Executor
         Closed at the end.
 
@@ -30,10 +32,7 @@ def fill(output: Output, executor: Executor) -> Iterator[Progress]:
     WorkFailed
         Some blocks failed three times; the others are done.
     """
-    tasks, total = Tasks.of(output.plan), output.plan.windows
-    entries = list(output.journal.news())
-    done = sum({entry.task: entry.windows for entry in entries}.values())
-    schedule = Schedule(tasks, (entry.task for entry in entries))
+    total, done = output.plan.windows, schedule.windows_done
     failed: dict[int, str] = {}
     with closing(executor):
         yield Progress("segment", done, total)
@@ -48,8 +47,13 @@ def fill(output: Output, executor: Executor) -> Iterator[Progress]:
                 break
             schedule.begin_again()
     if failed:
-        raise WorkFailed(_failure(tasks, failed))
-    output.finish()
+        raise WorkFailed(_failure(schedule.tasks, failed))
+    if schedule.left:
+        blocks = "1 block is" if schedule.left == 1 else f"{schedule.left} blocks are"
+        others = f"{blocks} left to other processes, the last of which finishes the output."
+        yield Progress("segment", done, total, message=others)
+    else:
+        output.finish()
 
 
 def _failure(tasks: Tasks, failed: dict[int, str]) -> str:

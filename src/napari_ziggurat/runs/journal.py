@@ -123,9 +123,14 @@ class Journal:
         self._logs.mkdir(parents=True, exist_ok=True)
         _write_whole(self._run, json.dumps(dict(fingerprint.parts), default=str).encode())
 
+    @property
+    def digest(self) -> str:
+        """Digest of the fingerprint of the run that began here."""
+        return Fingerprint(self._parts).digest
+
     def differences(self, fingerprint: Fingerprint) -> list[str]:
         """Name what differs from the run that began here; nothing for the same run."""
-        return fingerprint.differences(json.loads(self._run.read_text(encoding="utf-8")))
+        return fingerprint.differences(self._parts)
 
     def check(self, fingerprint: Fingerprint, out: Path) -> None:
         """Refuse to go on with another run than the one that began here.
@@ -168,6 +173,11 @@ class Journal:
             path.unlink()
         part.replace(new)
         self._read = {new: len(lines)}
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        parts: dict[str, Any] = json.loads(self._run.read_text(encoding="utf-8"))
+        return parts
 
     @property
     def _run(self) -> Path:

@@ -29,6 +29,7 @@ class SegmentOptions:
     block: tuple[int, ...] | None = None
     exact: bool = False
     verify: bool = False
+    dry_run: bool = False
 
     @classmethod
     def from_config(cls, config: SegmentConfig) -> "SegmentOptions":

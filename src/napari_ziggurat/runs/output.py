@@ -24,7 +24,7 @@ from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.storage import output_grid
 from napari_ziggurat.runs.writer import BlockWriter
 
-__all__ = ["Output", "begin_output"]
+__all__ = ["Output", "begin_output", "go_on"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,12 @@ class Output:
         """Give what writes the blocks."""
         more = self.probabilities if self.plan.probabilities else None
         return BlockWriter(self.plan, self.store, more)
+
+    def reopened(self) -> "Output":
+        """Mark the output as running again."""
+        for store in self.stores:
+            write_attributes(store, {"ziggurat": {"status": "running"}})
+        return replace(self, complete=False)
 
     def finish(self) -> None:
         """Mark the output as complete and export it where a file is wanted."""
@@ -114,9 +120,8 @@ def begin_output(
     InputError
         The place cannot be written to, or what is there cannot be replaced.
     """
-    store = working_store(out) if is_file_format(out) else out
     record = {**facts, "fingerprint": fingerprint.digest, "status": "running"}
-    output = Output(out, store, plan, Journal(store / ".ziggurat"), record)
+    output = replace(go_on(plan, out), record=record)
     if not overwrite and _is_complete(out, fingerprint):
         output.tidy()
         return replace(output, complete=True)
@@ -127,6 +132,12 @@ def begin_output(
     clear(out, output.stores)
     _create(output, fingerprint)
     return output
+
+
+def go_on(plan: SegmentPlan, out: Path) -> Output:
+    """Give the output of a run that another process began."""
+    store = working_store(out) if is_file_format(out) else out
+    return Output(out, store, plan, Journal(store / ".ziggurat"), {})
 
 
 def _is_complete(out: Path, fingerprint: Fingerprint) -> bool:

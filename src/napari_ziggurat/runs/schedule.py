@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import chain, islice
 
+from napari_ziggurat.runs.journal import Entry
 from napari_ziggurat.runs.tasks import Task, Tasks
 
 __all__ = ["Schedule"]
@@ -17,18 +18,24 @@ class Schedule:
     Parameters
     ----------
     tasks : Tasks
-    done : iterable of int
-        Numbers of the tasks that are finished.
+    done : iterable of Entry
+        Tasks that are finished.
     first : float
         Where in the order to begin, from 0 to 1; what lies before comes last.
+
+    Attributes
+    ----------
+    left : int
+        Tasks that are not finished.
+    windows_done : int
+        Windows of those that were finished at the start.
     """
 
-    def __init__(self, tasks: Tasks, done: Iterable[int] = (), first: float = 0.0) -> None:
+    def __init__(self, tasks: Tasks, done: Iterable[Entry] = (), first: float = 0.0) -> None:
         self.tasks = tasks
         self._done = bytearray(len(tasks))
         self.left = len(tasks)
-        for number in done:
-            self._note(number)
+        self.windows_done = sum(entry.windows for entry in done if self._note(entry.task))
         self._skipped = int(first * len(tasks))
         self.begin_again()
 
@@ -62,6 +69,9 @@ class Schedule:
         if above is not None and above.number in self._waiting and self._can_begin(above):
             self._ready.append(self._waiting.pop(above.number))
 
+    def fail(self, number: int) -> None:
+        """Note that a task failed; it comes again after `begin_again`."""
+
     def _note(self, number: int) -> bool:
         """Tell whether it is news that a task is finished."""
         if self._done[number]:
@@ -69,6 +79,9 @@ class Schedule:
         self._done[number] = 1
         self.left -= 1
         return True
+
+    def _is_done(self, number: int) -> bool:
+        return bool(self._done[number])
 
     def _can_begin(self, task: Task) -> bool:
         return all(self._done[each.number] for each in self.tasks.needs(task))

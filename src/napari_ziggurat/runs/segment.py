@@ -3,7 +3,8 @@
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,16 @@ from napari_ziggurat.images.finite import refuse_not_finite
 from napari_ziggurat.networks import Intensity, Model, load_model
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import SegmentConfig
+from napari_ziggurat.runs.crew import Crew
+from napari_ziggurat.runs.dask_cluster import connect
 from napari_ziggurat.runs.failure import explain
 from napari_ziggurat.runs.fill import fill
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.output import begin_output
+from napari_ziggurat.runs.output import Output, begin_output
 from napari_ziggurat.runs.place import check_place, disk_words
 from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
-from napari_ziggurat.runs.worker import Worker
+from napari_ziggurat.runs.verify import verify
 
 __all__ = ["SegmentResult", "segment", "segment_image"]
 
@@ -71,8 +74,15 @@ class SomeFailed(WorkFailed):
         self.result = result
 
 
-def segment(config: SegmentConfig) -> Run[SegmentResult]:
+def segment(config: SegmentConfig, client: Any = None) -> Run[SegmentResult]:
     """Segment an image, or each image of a folder.
+
+    Parameters
+    ----------
+    config : SegmentConfig
+        What, with what, where to and how.
+    client : distributed.Client, optional
+        Of a Dask cluster whose workers compute; it stays open.
 
     Returns
     -------
@@ -87,21 +97,29 @@ def segment(config: SegmentConfig) -> Run[SegmentResult]:
     WorkFailed
         Some images of a folder failed; its ``result`` holds what was made.
     """
-    jobs = _jobs(config)
-    options = SegmentOptions.from_config(config)
-    with Session(load_model(config.model), options) as session:
+    with ExitStack() as opened:
+        crew = _crew(config, client, opened)
+        jobs = _jobs(config)
+        options = replace(SegmentOptions.from_config(config), threads=crew.threads)
+        session = opened.enter_context(Session(load_model(config.model), options))
         if jobs[0][0] == config.image:
             image = _open(config.image, config)
-            return (yield from _segment_one(image, session, config.out, config.dry_run))
-        return (yield from _segment_all(jobs, session, config))
+            return (yield from _segment_one(image, session, config.out, crew))
+        return (yield from _segment_all(jobs, session, crew, config))
 
 
 def segment_image(
     image: Image, model: Model, options: SegmentOptions, out: Path
 ) -> Run[SegmentResult]:
-    """Segment an image that is open already; as `segment` otherwise."""
+    """Segment an image that is open already, in this process; as `segment` otherwise."""
     with Session(model, options) as session:
-        return (yield from _segment_one(image, session, out, dry_run=False))
+        return (yield from _segment_one(image, session, out, Crew()))
+
+
+def _crew(config: SegmentConfig, client: Any, opened: ExitStack) -> Crew:
+    if config.dask is not None:
+        client = opened.enter_context(connect(config.dask))
+    return Crew.of(config, client)
 
 
 def _jobs(config: SegmentConfig) -> list[tuple[Path, Path]]:
@@ -136,7 +154,7 @@ def _open(path: Path, config: SegmentConfig) -> Image:
 
 
 def _segment_all(
-    jobs: list[tuple[Path, Path]], session: Session, config: SegmentConfig
+    jobs: list[tuple[Path, Path]], session: Session, crew: Crew, config: SegmentConfig
 ) -> Run[SegmentResult]:
     """Segment every image of a folder; one that fails does not stop the others."""
     started = time.monotonic()
@@ -146,7 +164,7 @@ def _segment_all(
         yield Progress("images", done, len(jobs), message=f"{path.name} ({done + 1}/{len(jobs)})")
         try:
             image = _open(path, config)
-            results.append((yield from _segment_one(image, session, out, config.dry_run)))
+            results.append((yield from _segment_one(image, session, out, crew)))
         # Whatever is wrong with this one, memory that ran out included, the others may be fine.
         except Exception as error:
             logger.debug("%s failed", path, exc_info=True)
@@ -161,7 +179,11 @@ def _segment_all(
     )
     if failed:
         names = ", ".join(Path(path).name for path in failed)
-        command = "the same command without --overwrite" if config.overwrite else "the same command"
+        command = (
+            "the same command without --overwrite"
+            if session.options.overwrite
+            else "the same command"
+        )
         raise SomeFailed(
             f"{len(failed)} of {len(jobs)} images failed: {names}. The others are done; {command} "
             "tries only what is missing.",
@@ -170,9 +192,10 @@ def _segment_all(
     return result
 
 
-def _segment_one(image: Image, session: Session, out: Path, dry_run: bool) -> Run[SegmentResult]:
+def _segment_one(image: Image, session: Session, out: Path, crew: Crew) -> Run[SegmentResult]:
     started = time.monotonic()
-    plan = session.plan(image, probe=dry_run)
+    dry_run = session.options.dry_run
+    plan = session.plan(image, processes=crew.processes, probe=dry_run)
     check_place(plan, out, session.options.memory)
     name = str(image.source or image.name)
     words = f"{plan.render()}\n{disk_words(out)}"
@@ -181,15 +204,22 @@ def _segment_one(image: Image, session: Session, out: Path, dry_run: bool) -> Ru
     if dry_run:
         return SegmentResult(plans=plans)
     intensities = yield from _look_through(plan, session)
-    fingerprint = session.fingerprint(plan)
-    overwrite = session.options.overwrite
-    output = begin_output(plan, out, fingerprint, _facts(plan), overwrite=overwrite)
+    output = _begin(plan, session, out, crew)
+    if session.options.verify:
+        output = yield from verify(output)
     if output.complete:
         yield Progress("segment", 1, 1, message=f"'{out}' is complete already; nothing to do")
     else:
-        worker = Worker(output, session, dict(enumerate(intensities)))
-        yield from fill(output, worker)
+        with crew.at_work(output, session, dict(enumerate(intensities))) as (schedule, executor):
+            yield from fill(output, schedule, executor)
     return SegmentResult({name: str(out)}, plans=plans, seconds=time.monotonic() - started)
+
+
+def _begin(plan: SegmentPlan, session: Session, out: Path, crew: Crew) -> Output:
+    with crew.alone(out):  # of several parts one makes the output
+        return begin_output(
+            plan, out, session.fingerprint(plan), _facts(plan), overwrite=session.options.overwrite
+        )
 
 
 def _look_through(plan: SegmentPlan, session: Session) -> Run[tuple[Intensity, ...]]:

@@ -94,6 +94,10 @@ class Session:
         self.predictor.limit(plan.engine.at_once)
         return plan
 
+    def outline(self, image: Image) -> SegmentPlan:
+        """Decide as `plan` does what is computed, without a look at what it costs."""
+        return self._decide(image, 1, None)
+
     def cells(self, plan: SegmentPlan) -> CellPredictor:
         """Give what computes the cells of a plan."""
         decision = Decision(
