@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,9 @@ from napari_ziggurat.geometry import BlockGrid, Box
 from napari_ziggurat.images.zarr_metadata import Kind
 from napari_ziggurat.images.zarr_output import open_output
 
-__all__ = ["fill_coarser", "majority", "mean", "reduce_box"]
+__all__ = ["fill_coarser", "majority", "mean", "reduced"]
 
 Voxels = NDArray[Any]
-Reduce = Callable[[Voxels, Sequence[int]], Voxels]
 
 # Voxels of the coarser level that are made at once.
 _PIECE_VOXELS = 2**21
@@ -43,23 +42,32 @@ def fill_coarser(path: Path, kind: Kind, filled: int = 1) -> Iterator[tuple[int,
     total = sum(len(_shards(array)) for array in arrays[1:])
     for done, (fine, coarse, box) in enumerate(_steps(arrays)):
         yield done, total
-        reduce_box(fine, coarse, box, kind)
+        coarse[box.slices] = reduced(fine, coarse, box, kind)
     yield total, total
 
 
-def reduce_box(fine: Any, coarse: Any, box: Box, kind: Kind) -> None:
-    """Write voxels of a level from those of the next finer one.
+def reduced(fine: Any, coarse: Any, box: Box, kind: Kind) -> Voxels:
+    """Make voxels of a level from those of the next finer one.
 
     Parameters
     ----------
     fine, coarse : zarr.Array
         Neighbours among the levels that `open_output` gives.
     box : Box
-        Voxels of the coarse level, one range per stored axis; whole shards.
+        Voxels of the coarse level, one range per stored axis; whole chunks.
     kind : {"labels", "image"}
         Labels take the majority of their voxels, images the mean.
     """
-    coarse[box.slices] = _reduced(fine, coarse, box, majority if kind == "labels" else mean)
+    factors = [-(-n // m) for n, m in zip(fine.shape, coarse.shape, strict=True)]
+    reduce = majority if kind == "labels" else mean
+    voxels = np.empty(box.shape, coarse.dtype)
+    for block in BlockGrid(box, _piece(box.shape, coarse.chunks)):
+        part = block.write_box
+        start = [a * f for a, f in zip(part.start, factors, strict=True)]
+        stop = [min(b * f, n) for b, f, n in zip(part.stop, factors, fine.shape, strict=True)]
+        source = np.asarray(fine[Box(tuple(start), tuple(stop)).slices])
+        voxels[part.relative_to(box.start).slices] = reduce(source, factors)
+    return voxels
 
 
 def _steps(arrays: Sequence[Any]) -> Iterator[tuple[Any, Any, Box]]:
@@ -70,19 +78,6 @@ def _steps(arrays: Sequence[Any]) -> Iterator[tuple[Any, Any, Box]]:
 
 def _shards(array: Any) -> BlockGrid:
     return BlockGrid(Box.whole(array.shape), array.shards or array.chunks)
-
-
-def _reduced(fine: Any, coarse: Any, shard: Box, reduce: Reduce) -> Voxels:
-    """Make one shard, in pieces that are whole chunks."""
-    factors = [-(-n // m) for n, m in zip(fine.shape, coarse.shape, strict=True)]
-    voxels = np.empty(shard.shape, coarse.dtype)
-    for block in BlockGrid(shard, _piece(shard.shape, coarse.chunks)):
-        box = block.write_box
-        start = [a * f for a, f in zip(box.start, factors, strict=True)]
-        stop = [min(b * f, n) for b, f, n in zip(box.stop, factors, fine.shape, strict=True)]
-        source = np.asarray(fine[Box(tuple(start), tuple(stop)).slices])
-        voxels[box.relative_to(shard.start).slices] = reduce(source, factors)
-    return voxels
 
 
 def _piece(shard: Sequence[int], chunk: Sequence[int]) -> tuple[int, ...]:

@@ -67,7 +67,7 @@ class Output:
     def writer(self) -> BlockWriter:
         """Give what writes the blocks."""
         more = self.probabilities if self.plan.probabilities else None
-        return BlockWriter(self.plan, self.store, more)
+        return BlockWriter(self.plan, self.store, more, self.store / ".ziggurat" / "drafts")
 
     def reopened(self) -> "Output":
         """Mark the output as running again."""
@@ -85,9 +85,9 @@ class Output:
         self.tidy()
 
     def tidy(self) -> None:
-        """Remove the working folder of a file that is finished."""
-        if self.store != self.out:
-            shutil.rmtree(self.store, ignore_errors=True)
+        """Remove what a finished output does not need: drafts, the working folder of a file."""
+        unneeded = self.writer.drafts if self.store == self.out else self.store
+        shutil.rmtree(unneeded, ignore_errors=True)
 
 
 def begin_output(

@@ -134,6 +134,7 @@ class Worker:
         self._reading.shutdown(cancel_futures=True)
         self._writing.shutdown()
         self._log.__exit__()
+        self._writer.close()
 
     def _reader(self, task: Task) -> WindowReader:
         """Read the voxels of a block once, in another thread; its windows are cut from them."""

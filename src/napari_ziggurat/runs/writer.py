@@ -1,7 +1,8 @@
 """Block writer: the shards of a block, whole and on the disk before anything is said of them."""
 
 import hashlib
-import os
+import shutil
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import open_output
-from napari_ziggurat.images.pyramid import reduce_box
-from napari_ziggurat.images.zarr_output import stored_files
+from napari_ziggurat.images.pyramid import reduced
+from napari_ziggurat.images.zarr_output import stored_files, write_shards
 from napari_ziggurat.runs.block_result import BlockResult
 from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.tasks import Task
@@ -49,11 +50,14 @@ class BlockWriter:
         OME-Zarr of the labels.
     probabilities : Path or None
         OME-Zarr of the probabilities, where they are wanted.
+    drafts : Path
+        Folder for files that have no name yet.
     """
 
     plan: SegmentPlan
     labels: Path
     probabilities: Path | None
+    drafts: Path
 
     def write(self, task: Task, result: BlockResult) -> str:
         """Write a block that was predicted, at each level that the network predicts.
@@ -65,35 +69,34 @@ class BlockWriter:
         """
         voxels: list[Sequence[NDArray[Any]]] = [result.labels, result.probabilities]
         for store, levels in zip(self._stores, voxels, strict=False):
-            for array, box, values in zip(
-                store.levels, self._boxes(task, store), levels, strict=False
-            ):
-                array[box.slices] = values.reshape(box.shape)
-        return self.digest(task, flush=True)
+            boxes = self._boxes(task, store)
+            for array, box, values in zip(store.levels, boxes, levels, strict=False):
+                write_shards(array, box.slices, values.reshape(box.shape), self._draft)
+        return self.digest(task)
 
     def coarsen(self, task: Task) -> str:
         """Write a block of a coarser level from the finer ones below it; as `write` otherwise."""
         level = self._level(task)
         for store in self._stores:
-            (box,) = self._boxes(task, store)
-            reduce_box(store.levels[level - 1], store.levels[level], box, store.kind)
-        return self.digest(task, flush=True)
+            (box,), (fine, coarse) = self._boxes(task, store), store.levels[level - 1 : level + 1]
+            write_shards(coarse, box.slices, reduced(fine, coarse, box, store.kind), self._draft)
+        return self.digest(task)
 
-    def digest(self, task: Task, *, flush: bool = False) -> str:
-        """Give a SHA-256 of the files of a block; one that is missing counts as such.
-
-        Parameters
-        ----------
-        task : Task
-            Which block.
-        flush : bool
-            Wait until they are on the disk.
-        """
+    def digest(self, task: Task) -> str:
+        """Give a SHA-256 of the files of a block; one that is missing counts as such."""
         found = hashlib.sha256()
         for number, path in enumerate(self._files(task)):
             found.update(f"{number}:".encode())
-            _add_file(found, path, flush)
+            _add_file(found, path)
         return found.hexdigest()[:32]
+
+    def close(self) -> None:
+        """Remove the drafts of this process."""
+        shutil.rmtree(self._draft, ignore_errors=True)
+
+    @cached_property
+    def _draft(self) -> Path:
+        return self.drafts / uuid.uuid4().hex
 
     @cached_property
     def _stores(self) -> tuple[_Store, ...]:
@@ -134,12 +137,10 @@ class BlockWriter:
         )
 
 
-def _add_file(digest: "hashlib._Hash", path: Path, flush: bool) -> None:
+def _add_file(digest: "hashlib._Hash", path: Path) -> None:
     try:
         with path.open("rb") as file:
             while part := file.read(_BUFFER):
                 digest.update(part)
-            if flush:
-                os.fsync(file.fileno())
     except FileNotFoundError:  # all of its voxels are 0
         digest.update(b"missing")
