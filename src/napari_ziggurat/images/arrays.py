@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Axes
-from napari_ziggurat.images.image import Image, Readable
+from napari_ziggurat.images.image import Image, Kept, Readable
 from napari_ziggurat.images.levels import make_levels
 from napari_ziggurat.images.stored import Said, Stored
 
@@ -192,11 +192,20 @@ class _Squeezed:
         return self.array.dtype
 
     def __getitem__(self, key: tuple[slice, ...], /) -> Any:
-        full = [slice(None)] * len(self.array.shape)
+        dropped = tuple(i for i in range(len(self.array.shape)) if i not in self.kept)
+        return np.asarray(self.array[self._full(key)]).squeeze(dropped)
+
+    def problem(self) -> str | None:
+        return self.array.problem() if isinstance(self.array, Kept) else None
+
+    def gap(self, key: tuple[slice, ...]) -> Any:
+        return self.array.gap(self._full(key)) if isinstance(self.array, Kept) else None
+
+    def _full(self, key: tuple[slice, ...]) -> tuple[slice, ...]:
+        full = [slice(0, n) for n in self.array.shape]
         for i, part in zip(self.kept, key, strict=True):
             full[i] = part
-        dropped = tuple(i for i in range(len(full)) if i not in self.kept)
-        return np.asarray(self.array[tuple(full)]).squeeze(dropped)
+        return tuple(full)
 
 
 def _channel_names(stored: Stored, axes: Axes, array: Readable) -> tuple[str, ...]:

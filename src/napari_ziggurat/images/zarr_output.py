@@ -15,6 +15,7 @@ from napari_ziggurat.errors import ExistsError, InputError, MissingError
 from napari_ziggurat.images.files import is_zarr, stem
 from napari_ziggurat.images.grid import OutputGrid
 from napari_ziggurat.images.ome_zarr import image_attributes, ome_version
+from napari_ziggurat.images.source import Source, Url
 from napari_ziggurat.images.zarr_metadata import (
     Kind,
     Version,
@@ -112,8 +113,12 @@ def open_output(path: Path) -> list[Any]:
     return [group[dataset["path"]] for dataset in datasets]
 
 
-def read_attributes(path: Path) -> dict[str, Any]:
-    """Read the attributes of an output's group."""
+def read_attributes(path: Source) -> dict[str, Any]:
+    """Read the attributes of an output's group, or of what lies at a URL."""
+    if isinstance(path, Url):
+        from napari_ziggurat.images.remote import open_node
+
+        return dict(open_node(path).attrs)
     return dict(_open_group(path, mode="r").attrs)
 
 
