@@ -44,7 +44,13 @@ class Kept(Protocol):
     """A readable array that is kept somewhere chunk by chunk, and may have gaps or vanish."""
 
     def problem(self) -> str | None:
-        """Say why the array can no longer be read; None while it can."""
+        """Say why the array can no longer be read; None while it can.
+
+        Raises
+        ------
+        InputError
+            It is on a server, and that says why.
+        """
         ...
 
     def gap(self, key: tuple[slice, ...]) -> Any:

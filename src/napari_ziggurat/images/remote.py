@@ -5,15 +5,19 @@ narrow: a server that says so. One that refuses, fails or is gone is an error.
 """
 
 import asyncio
+import atexit
 import importlib.util
 import logging
+import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 import zarr
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, SuffixByteRequest
-from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+from zarr.core.sync import sync
 from zarr.storage import FsspecStore
 
 from napari_ziggurat.errors import InputError, MissingError
@@ -27,6 +31,7 @@ _NEEDS = {"http": ("fsspec", "aiohttp"), "https": ("fsspec", "aiohttp"), "s3": (
 _WAITS = (0.2, 1.0)  # seconds before a request is made again; s3fs does so itself
 _CONNECT, _SILENCE = 30, 60  # seconds until a server counts as gone
 _ABSENT = ("404", "NoSuchKey")
+_MARKS = ("zarr.json", ".zgroup", ".zarray")
 
 
 def open_node(url: Url) -> Any:
@@ -40,15 +45,18 @@ def open_node(url: Url) -> Any:
         The server cannot be read, or what reading it needs is not installed.
     """
     _check_installed(url)
-    store = RemoteStore.from_url(str(url), storage_options=_options(url), read_only=True)
-    try:
-        # The copy of all metadata that some stores keep is passed by: it may be older than they.
-        return zarr.open(store, mode="r", use_consolidated=False)
-    except FileNotFoundError as error:
+    system = _file_system(url.scheme, _environment(url))
+    store = RemoteStore(system, path=system._strip_protocol(str(url)), read_only=True)
+    # Asked one by one: what fails is then the last thing that is going on. The copy of all metadata
+    # that some stores keep is passed by, for it may be older than they are.
+    mark = next((mark for mark in _MARKS if store.holds(mark)), None)
+    if mark is None:
         raise MissingError(
-            f"There is no zarr at {url}: the server has neither zarr.json nor .zgroup nor .zarray "
-            "there. Check the URL."
-        ) from error
+            f"There is no zarr at {url}: the server has neither {', '.join(_MARKS[:2])} nor "
+            f"{_MARKS[2]} there. Check the URL."
+        )
+    version: Literal[2, 3] = 3 if mark == "zarr.json" else 2
+    return zarr.open(store, mode="r", zarr_format=version, use_consolidated=False)
 
 
 class RemoteStore(FsspecStore):
@@ -85,6 +93,10 @@ class RemoteStore(FsspecStore):
         wanted = (self.get(key, prototype, part) for key, part in key_ranges)
         return list(await asyncio.gather(*wanted))
 
+    def holds(self, key: str) -> bool:
+        """Tell whether there is a value; it is read, which servers allow that refuse all else."""
+        return sync(self.get(key, default_buffer_prototype())) is not None
+
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
         """List names, where the server does: they are only hints, and many servers give none."""
         with suppress(Exception):
@@ -109,12 +121,39 @@ def _check_installed(url: Url) -> None:
         )
 
 
-def _options(url: Url) -> dict[str, Any]:
-    """Give what the file system of fsspec is told."""
-    if url.scheme == "s3":
-        # Without max_concurrency each chunk costs two requests, the first for its size. Instances
-        # that fsspec keeps would outlive the credentials that they were made with.
-        return {"anon": _is_anonymous(), "max_concurrency": 1, "skip_instance_cache": True}
+def _environment(url: Url) -> frozenset[tuple[str, str]]:
+    """Give what the environment says about a server."""
+    named = ((k, v) for k, v in os.environ.items() if k.startswith("AWS_"))
+    return frozenset(named if url.scheme == "s3" else ())
+
+
+@cache
+def _file_system(scheme: str, environment: frozenset[tuple[str, str]]) -> Any:
+    """Make the file system of a scheme: one that lives on, for each state of the environment."""
+    import fsspec
+
+    del environment
+    atexit.register(_stop)
+    options = {"asynchronous": True, "skip_instance_cache": True}
+    return fsspec.filesystem(scheme, **options, **_options(scheme))
+
+
+def _stop() -> None:
+    """Cancel what is going on when Python ends: after an error other requests still are."""
+
+    async def cancel() -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    sync(cancel())
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    if scheme == "s3":
+        # Without max_concurrency each chunk costs two requests, the first for its size.
+        return {"anon": _is_anonymous(), "max_concurrency": 1}
     import aiohttp
 
     limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
@@ -173,14 +212,16 @@ def _status(error: BaseException) -> int | None:
 
 def _said(url: str, error: BaseException) -> str:
     status = _status(error)
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    text = str(getattr(error, "message", None) or error).strip() or type(error).__name__
+    reason = text.splitlines()[0].rstrip(".")
     if status in (401, 403):
         return (
             f"The server does not allow {url} to be read ({status}: {reason}). Check the URL and "
             "the credentials, for S3 those of the AWS_* variables."
         )
     if status is not None:
-        return f"The server answers {url} with {status} ({reason}). Try again later."
+        way_out = "Check the URL." if status < 500 else "Try again later."
+        return f"The server answers {url} with {status} ({reason}). {way_out}"
     return (
         f"No answer for {url} ({reason}): the server is gone or the connection broke. Check the "
         "URL and the network, and run the same again."

@@ -67,7 +67,7 @@ class ZarrArray:
                 )
         except FileNotFoundError:
             return "its metadata are not there any more"
-        except (OSError, ValueError) as error:
+        except OSError as error:
             return str(error).rstrip(".")
         return None
 
