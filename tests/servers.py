@@ -64,12 +64,16 @@ class _Handler(SimpleHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # connections beyond it would be tried again after a second
+
+
 @contextmanager
 def serve(folder: Path) -> Iterator[Served]:
     """Serve a folder while the context lasts."""
     served = Served(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, served=served))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), partial(_Handler, served=served))
     served.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

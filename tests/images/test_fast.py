@@ -124,6 +124,16 @@ def test_several_threads_read_at_once(tmp_path: Path) -> None:
     assert _is_fast(image)
 
 
+def test_what_is_written_later_is_read(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.zarr", _numbers("u1"), fill_value=0)
+    image = open_image(path, axes="zyx")
+    assert image.read(0, BOXES[2]).max() == 0
+    zarr.open_array(str(path), mode="r+")[8:16] = 5
+    assert image.read(0, BOXES[2]).min() == 5
+    zarr.open_array(str(path), mode="r+")[8:16] = 6
+    assert image.read(0, BOXES[2]).min() == 6
+
+
 def test_nothing_can_be_written(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.zarr", _numbers("u1"))
     opened = fast.open_fast(zarr.open_array(str(path), mode="r"), path)

@@ -105,6 +105,23 @@ def test_other_sources_do_not_know_their_gaps(tmp_path: Path) -> None:
         image.check_present(0)
 
 
+def test_an_array_of_zarr_that_is_given_as_it_is_knows_its_gaps(tmp_path: Path) -> None:
+    array = _create(tmp_path / "a.zarr", fill=3)
+    for each in (array, zarr.open_array(str(tmp_path / "a.zarr"), mode="r")):
+        image = image_from_array(each, axes="yx")
+        image.check_present(0)
+        assert np.array_equal(image.constant(0, _whole(image)), [3])
+    shutil.rmtree(tmp_path / "a.zarr")
+    with pytest.raises(InputError, match="vanished"):
+        image.check_present(0)
+
+
+def test_an_array_of_zarr_in_memory_is_there_and_does_not_know_its_gaps() -> None:
+    image = image_from_array(zarr.zeros((4, 5), chunks=(2, 2), dtype="u1"), axes="yx")
+    image.check_present(0)
+    assert image.constant(0, _whole(image)) is None
+
+
 def test_gaps_are_found_without_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _create(tmp_path / "a.zarr", fill=3)
     image = open_image(tmp_path / "a.zarr", axes="yx")

@@ -1,6 +1,7 @@
 """Arrays as images: what a source says about itself, completed by what the person says."""
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,9 +51,20 @@ def image_from_array(
         The image; nothing is read.
     """
     arrays = tuple(array) if isinstance(array, list | tuple) else (array,)
-    stored = Stored("array", arrays, channels=tuple(channels))
+    stored = Stored("array", tuple(map(_kept, arrays)), channels=tuple(channels))
     said = Said(axes, None if spacing is None else tuple(spacing), unit)
     return make_image(stored, said, name)
+
+
+def _kept(array: Any) -> Readable:
+    """Let an array of zarr know its gaps; zarr is not loaded for those that are none."""
+    zarr = sys.modules.get("zarr")
+    if zarr is None or not isinstance(array, zarr.Array):
+        readable: Readable = array
+        return readable
+    from napari_ziggurat.images.zarr_array import ZarrArray
+
+    return ZarrArray(array)
 
 
 def make_image(stored: Stored, said: Said, name: str) -> Image:

@@ -133,21 +133,20 @@ def _file_system(scheme: str, environment: frozenset[tuple[str, str]]) -> Any:
     import fsspec
 
     del environment
-    atexit.register(_stop)
     options = {"asynchronous": True, "skip_instance_cache": True}
-    return fsspec.filesystem(scheme, **options, **_options(scheme))
+    system = fsspec.filesystem(scheme, **options, **_options(scheme))
+    atexit.register(lambda: sync(_stop(system)))
+    return system
 
 
-def _stop() -> None:
-    """Cancel what is going on when Python ends: after an error other requests still are."""
-
-    async def cancel() -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    sync(cancel())
+async def _stop(system: Any) -> None:
+    """End what is going on when Python does: after an error other requests still are."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    if (session := getattr(system, "_session", None)) is not None:
+        await session.close()
 
 
 def _options(scheme: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
+from napari_ziggurat.errors import ZigguratError
 from napari_ziggurat.images.fast import open_fast
 from napari_ziggurat.images.image import Readable
 
@@ -67,7 +68,9 @@ class ZarrArray:
                 )
         except FileNotFoundError:
             return "its metadata are not there any more"
-        except OSError as error:
+        except ZigguratError:
+            raise
+        except Exception as error:  # stores of other people raise what they like
             return str(error).rstrip(".")
         return None
 
