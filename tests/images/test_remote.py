@@ -172,6 +172,16 @@ def test_one_failure_is_asked_about_again(
     np.testing.assert_array_equal(image.read(0, WHOLE)[0], VOXELS)
 
 
+@pytest.mark.parametrize("cause", [None, FileNotFoundError("HEAD")])
+def test_not_found_means_absent_only_when_the_server_said_so(cause: Exception | None) -> None:
+    """fsspec raises it also when it could not ask."""
+    error = FileNotFoundError("http://host/a.zarr/c/0")
+    error.__cause__ = cause
+    assert remote._is_absent(error)
+    error.__cause__ = ConnectionRefusedError()
+    assert not remote._is_absent(error)
+
+
 def test_what_is_not_there_is_said(server: Served, tmp_path: Path) -> None:
     with pytest.raises(MissingError, match=f"no zarr at {server.url('nothing.zarr')}"):
         open_image(server.url("nothing.zarr"))
