@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.images import open_image
+from napari_ziggurat.images import Source, open_image
 from napari_ziggurat.networks import load_model
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.options import SegmentOptions
@@ -50,7 +50,7 @@ class Job:
             )
         resolved = config.model_copy(
             update={
-                "image": Path(plan.image.source).absolute(),
+                "image": _whole(plan.image.source),
                 "model": config.model.absolute(),
                 "out": output.out.absolute(),
                 "level": plan.level,
@@ -105,6 +105,10 @@ class Job:
             worker = Worker(output, session)
             opened.callback(worker.close)
             return OpenJob(worker, opened.pop_all())
+
+
+def _whole(source: Source) -> Source:
+    return source.absolute() if isinstance(source, Path) else source
 
 
 @dataclass(frozen=True, eq=False)

@@ -140,14 +140,18 @@ class Worker:
         """Read the voxels of a block once, in another thread; its windows are cut from them."""
         plan = self._plan
         box = plan.lattice.read_box(task.node.block.write_box)
-        voxels: Future[NDArray[Any]] = self._reading.submit(
-            plan.image.read, plan.level, box, task.time
-        )
+        voxels: Future[NDArray[Any]] = self._reading.submit(self._read, box, task.time)
 
         def read(window: Box) -> NDArray[Any]:
             return voxels.result()[(slice(None), *window.relative_to(box.start).slices)]
 
         return self._session.reader(read, self._intensity(task.time))
+
+    def _read(self, box: Box, moment: int) -> NDArray[Any]:
+        image, level = self._plan.image, self._plan.level
+        voxels = image.read(level, box, moment)
+        image.check_present(level)  # a store that is gone reads as zeros
+        return voxels
 
     def _intensity(self, moment: int) -> Intensity:
         if moment not in self._intensities:

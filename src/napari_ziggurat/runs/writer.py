@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import open_output
 from napari_ziggurat.images.pyramid import reduced
-from napari_ziggurat.images.zarr_output import stored_files, write_shards
+from napari_ziggurat.images.shards import stored_files, write_shards
 from napari_ziggurat.runs.block_result import BlockResult
 from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.tasks import Task

@@ -1,0 +1,75 @@
+"""Shards: the files of an output, each written whole."""
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import zarr
+from numpy.typing import NDArray
+from zarr.storage import LocalStore, StorePath
+
+__all__ = ["stored_files", "write_shards"]
+
+
+def stored_files(array: Any, slices: Sequence[slice]) -> Iterator[Path]:
+    """Name the files that voxels of an output lie in, whether they are there or not.
+
+    A shard without a voxel other than 0 is not stored.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        One of the levels that `open_output` gives.
+    slices : sequence of slice
+        One for each axis; the files that these voxels lie in.
+    """
+    folder = Path(array.store.root) / array.path
+    shape = array.shards or array.chunks
+    ranges = [
+        range(part.start // n, -(-part.stop // n)) for part, n in zip(slices, shape, strict=True)
+    ]
+    for index in itertools.product(*ranges):
+        yield folder / array.metadata.encode_chunk_key(index)
+
+
+def write_shards(array: Any, slices: Sequence[slice], voxels: NDArray[Any], draft: Path) -> None:
+    """Write whole shards, each in full, on the disk before it gets its name.
+
+    What lies there is replaced and never read: zarr reads a shard before it writes it, and would
+    stumble over a damaged one.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        One of the levels that `open_output` gives.
+    slices : sequence of slice
+        One for each axis, along the borders of shards.
+    voxels : ndarray
+        The shape of the slices.
+    draft : Path
+        Folder of this process on the same disk, in which files are written first.
+    """
+    place = StorePath(LocalStore(draft), array.path)
+    zarr.Array.from_dict(place, array.metadata.to_dict())[tuple(slices)] = voxels
+    for path in stored_files(array, slices):
+        written = draft / path.relative_to(array.store.root)
+        if written.exists():
+            _flush(written)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            written.replace(path)
+            _flush(path.parent)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows has no such thing for folders
+        return
+    number = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
