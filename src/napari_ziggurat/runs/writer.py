@@ -71,7 +71,7 @@ class BlockWriter:
         for store, levels in zip(self._stores, voxels, strict=False):
             boxes = self._boxes(task, store)
             for array, box, values in zip(store.levels, boxes, levels, strict=False):
-                write_shards(array, box.slices, values.reshape(box.shape), self._draft)
+                write_shards(array, box.slices, values.reshape(box.shape), self._draft / store.kind)
         return self.digest(task)
 
     def coarsen(self, task: Task) -> str:
@@ -79,7 +79,9 @@ class BlockWriter:
         level = self._level(task)
         for store in self._stores:
             (box,), (fine, coarse) = self._boxes(task, store), store.levels[level - 1 : level + 1]
-            write_shards(coarse, box.slices, reduced(fine, coarse, box, store.kind), self._draft)
+            write_shards(
+                coarse, box.slices, reduced(fine, coarse, box, store.kind), self._draft / store.kind
+            )
         return self.digest(task)
 
     def digest(self, task: Task) -> str:
