@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.geometry import Lattice, Spacing
+from napari_ziggurat.geometry import Box, Lattice, Spacing
 from napari_ziggurat.training.planner import Machine, Wishes, design, fit_windows
 
 CPU, GPU = Machine(False, 8 << 30), Machine(True, 16 << 30)
@@ -65,13 +65,22 @@ def test_the_patch_that_a_depth_takes_follows_the_spacing() -> None:
     assert len(found.strides) == 5
 
 
+@pytest.mark.parametrize("patch", [(48, 48, 48), (64, 64, 64)])
+def test_the_rim_of_a_volume_costs_less_than_one_and_a_half_cells(patch: tuple[int, ...]) -> None:
+    found = design([(300, 300, 300)], Spacing((1.0,) * 3), CPU, Wishes(patch=patch))
+    assert (found.window, found.rim) == ((128,) * 3, (16,) * 3)
+    lattice = Lattice((960,) * 3, found.window, found.rim, (16,) * 3)
+    computed = lattice.count(Box.whole(lattice.shape)) * 128**3
+    assert computed / 960**3 < 2.5
+
+
 def test_windows_fit_a_network_with_coarser_levels_of_its_own() -> None:
     found = design([(500, 500)], Spacing((1.0, 1.0)), CPU, Wishes(patch=(36, 36), depth=3))
     fitted = fit_windows(found, (32, 32), CPU)
     assert found.window == (144, 144)
-    assert fitted.window == (160, 160)
+    assert fitted.window == (256, 256)
     Lattice((500, 500), fitted.window, fitted.rim, (32, 32))  # refuses what is no multiple
-    assert "160 x 160" in fitted.reasons[-1]
+    assert "256 x 256" in fitted.reasons[-1]
     assert fit_windows(found, (4, 4), CPU) is found
 
 

@@ -158,6 +158,9 @@ def search(config: SearchConfig, terminal: Terminal) -> None:
 @configured(SegmentConfig)
 def segment(config: SegmentConfig, terminal: Terminal) -> None:
     """Segment an image of any size, or a folder of images, with a trained model."""
+    from napari_ziggurat.inference.allocator import keep_freed_memory
+
+    keep_freed_memory()
     from napari_ziggurat.runs.segment import segment
 
     terminal.follow(segment(config))

@@ -28,6 +28,7 @@ from napari_ziggurat.runs.values import (
     PartText,
     PatchShape,
     Positive,
+    RimShape,
     Seed,
     SpacingValues,
     Task,
@@ -419,6 +420,22 @@ class SegmentConfig(_SourceSettings):
         setting(
             "Threads; on the CPU each computes windows, beside a GPU they read ahead.",
             metavar="N",
+            panel=_MACHINE,
+        ),
+    ] = None
+    window: Annotated[
+        PatchShape | None,
+        setting(
+            "Shape of what goes through the network at once; the model's unless given.",
+            metavar="Z,Y,X",
+            panel=_MACHINE,
+        ),
+    ] = None
+    rim: Annotated[
+        RimShape | None,
+        setting(
+            "Context around what a window decides; the model's unless given.",
+            metavar="Z,Y,X",
             panel=_MACHINE,
         ),
     ] = None

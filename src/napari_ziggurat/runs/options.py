@@ -26,6 +26,8 @@ class SegmentOptions:
     batch: int | None = None
     memory: int | None = None
     threads: int | None = None
+    window: tuple[int, ...] | None = None
+    rim: tuple[int, ...] | None = None
     block: tuple[int, ...] | None = None
     exact: bool = False
     verify: bool = False

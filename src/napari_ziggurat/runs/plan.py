@@ -232,7 +232,7 @@ def decide(
     _check_grids(region, levels)
     _check_blend(options)
     shape = image.levels[level].shape
-    lattice = Lattice(shape, spec.window, spec.rim, spec.stride, options.blend)
+    lattice = _lattice(shape, spec, options)
     chunk, shard = _storage(region.shape, lattice.cell_shape, options.block)
     return SegmentPlan(
         image, spec, level, region, lattice, levels, chunk, shard, engine, options.probabilities,
@@ -304,6 +304,21 @@ def _check_grids(region: Box, levels: Sequence[PredictedLevel]) -> None:
             f"coarsest output; it starts at {region.start}. Nearest that fits: "
             f"{Box(start, region.stop)}."
         )
+
+
+def _lattice(shape: tuple[int, ...], spec: ModelSpec, options: SegmentOptions) -> Lattice:
+    for name, given in (("--window", options.window), ("--rim", options.rim)):
+        if given is not None and len(given) != len(shape):
+            raise InputError(
+                f"{name} needs one size per spatial axis of the image, that is {len(shape)}; got "
+                f"{','.join(map(str, given))}."
+            )
+    window, rim = options.window or spec.window, options.rim or spec.rim
+    if len(shape) > spec.dims and (window[0], rim[0]) != (1, 0):
+        raise InputError(
+            f"The model sees planes: --window begins with 1 and --rim with 0; got {window}, {rim}."
+        )
+    return Lattice(shape, window, rim, spec.stride, options.blend)
 
 
 def _check_blend(options: SegmentOptions) -> None:

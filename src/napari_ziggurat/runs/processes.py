@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from napari_ziggurat.errors import WorkFailed
+from napari_ziggurat.inference.allocator import keep_freed_memory
 from napari_ziggurat.runs.executor import Report
 from napari_ziggurat.runs.failure import explain
 from napari_ziggurat.runs.job import Job
@@ -131,6 +132,7 @@ def _ending(code: int | None) -> str:
 def _serve(connection: Connection, job: str, device: str, threads: int) -> None:
     """Do the tasks that come through a connection until None comes or the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    keep_freed_memory()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             _work(connection, job, device, threads)

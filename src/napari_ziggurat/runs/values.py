@@ -27,6 +27,7 @@ __all__ = [
     "PartText",
     "PatchShape",
     "Positive",
+    "RimShape",
     "Seed",
     "SpacingValues",
     "Task",
@@ -100,7 +101,7 @@ def _whole_number(value: object) -> object:
 
 def _check_patch(value: tuple[int, ...]) -> tuple[int, ...]:
     if len(value) not in (2, 3):
-        raise InputError(f"A patch has 2 or 3 sizes, such as 32,128,128; got {len(value)}.")
+        raise InputError(f"There are 2 or 3 sizes, such as 32,128,128; got {len(value)}.")
     return value
 
 
@@ -144,6 +145,9 @@ AxesText = Annotated[str, AfterValidator(_check_axes)]
 SpacingValues = Annotated[_Numbers, AfterValidator(_check_spacing)]
 PatchShape = Annotated[_Sizes, AfterValidator(_check_patch)]
 PartText = Annotated[str, AfterValidator(_check_part)]
+RimShape = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_split), AfterValidator(_check_patch)
+]
 BoxText = Annotated[str, AfterValidator(_check_box)]
 MemoryText = Annotated[str, AfterValidator(_check_memory)]
 DeviceText = Annotated[str, AfterValidator(_check_device)]
