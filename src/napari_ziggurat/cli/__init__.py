@@ -19,6 +19,7 @@ from napari_ziggurat.runs.config import (
     NetworksConfig,
     SearchConfig,
     SegmentConfig,
+    SlurmConfig,
     TrainConfig,
 )
 
@@ -164,6 +165,16 @@ def segment(config: SegmentConfig, terminal: Terminal) -> None:
     from napari_ziggurat.runs.segment import segment
 
     terminal.follow(segment(config))
+
+
+@app.command()
+@configured(SlurmConfig)
+def slurm(config: SlurmConfig, terminal: Terminal) -> None:
+    """Print a Slurm job script that segments in parts; nothing is run."""
+    from napari_ziggurat.runs.slurm import slurm_script
+
+    script = slurm_script(config)
+    terminal.show(script.as_dict(), script.render())
 
 
 @app.command()

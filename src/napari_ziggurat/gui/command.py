@@ -1,12 +1,12 @@
 """Command: the command line that does what the dock does, and what it says while it runs."""
 
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 
 from napari_ziggurat.progress import Progress
+from napari_ziggurat.runs.command import as_shell, command_words
 from napari_ziggurat.runs.config import SegmentConfig
 
 __all__ = ["as_typed", "segment_words", "understand"]
@@ -22,19 +22,12 @@ def segment_words(config: SegmentConfig) -> list[str]:
 
     The first word is the Python that runs napari, with its path: so the line works in any terminal.
     """
-    given = config.model_dump(mode="json", exclude_defaults=True)
-    positional = [f for f in given if config.shown(f).get("positional")]
-    words = [sys.executable, "-m", "napari_ziggurat", "segment"]
-    words += [str(given[field]) for field in positional]
-    for field, value in given.items():
-        if field not in positional:
-            words += _option(config.option(field), value)
-    return words
+    return command_words(config, sys.executable, "-m", "napari_ziggurat", "segment")
 
 
 def as_typed(words: Sequence[str], *, windows: bool = _WINDOWS) -> str:
     """Join words as a person types them, quoted for the shell of the system."""
-    return " ".join(map(_for_windows, words)) if windows else shlex.join(words)
+    return " ".join(map(_for_windows, words)) if windows else as_shell(words)
 
 
 def understand(line: str) -> Progress | None:
@@ -43,14 +36,6 @@ def understand(line: str) -> Progress | None:
     if found is None:
         return None
     return Progress(found["stage"], int(found["done"]), int(found["total"]))
-
-
-def _option(name: str, value: object) -> list[str]:
-    if isinstance(value, bool):
-        return [name] if value else [f"--no-{name.removeprefix('--')}"]
-    if isinstance(value, list | tuple):
-        return [name, ",".join(f"{entry}" for entry in value)]
-    return [name, str(value)]
 
 
 def _for_windows(word: str) -> str:

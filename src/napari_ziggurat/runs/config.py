@@ -45,6 +45,7 @@ __all__ = [
     "NetworksConfig",
     "SearchConfig",
     "SegmentConfig",
+    "SlurmConfig",
     "TrainConfig",
 ]
 
@@ -55,6 +56,7 @@ _IMAGE = "Where the file is silent"
 _NETWORK = "Network and training, chosen from the data unless given"
 _MACHINE = "Machine"
 _MANY = "Several processes and machines"
+_SLURM = "Slurm"
 
 
 _DeviceSetting = Annotated[
@@ -501,6 +503,36 @@ class SegmentConfig(_SourceSettings):
     def memory_bytes(self) -> int | None:
         """Memory that may be used, in bytes."""
         return None if self.memory is None else parse_bytes(self.memory)
+
+
+class SlurmConfig(SegmentConfig):
+    """What ``ziggurat slurm`` writes a job script for: a segmentation, and what Slurm is asked."""
+
+    parts: Annotated[
+        Count, setting("Jobs of the array that share the work.", metavar="N", panel=_SLURM)
+    ] = 8
+    time: Annotated[str, setting("Time limit of each job.", metavar="HH:MM:SS", panel=_SLURM)] = (
+        "08:00:00"
+    )
+    cpus: Annotated[Count, setting("Cores of each job.", metavar="N", panel=_SLURM)] = 8
+    mem: Annotated[
+        str, setting("Memory of each job, as Slurm counts it.", metavar="SIZE", panel=_SLURM)
+    ] = "32G"
+    gpus: Annotated[int, Field(ge=0), setting("GPUs of each job.", metavar="N", panel=_SLURM)] = 0
+    partition: Annotated[
+        str | None, setting("Partition of the cluster.", metavar="NAME", panel=_SLURM)
+    ] = None
+    account: Annotated[str | None, setting("Account that pays.", metavar="NAME", panel=_SLURM)] = (
+        None
+    )
+    setup: Annotated[
+        str | None,
+        setting(
+            "Line of shell before the run, such as the activation of an environment.",
+            metavar="LINE",
+            panel=_SLURM,
+        ),
+    ] = None
 
 
 class EvaluateConfig(Settings):

@@ -13,6 +13,7 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.inference.cores import available_cores
 from napari_ziggurat.networks import Intensity
 from napari_ziggurat.networks.device import resolve_device
+from napari_ziggurat.runs.command import as_shell, command_words
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.executor import Executor
 from napari_ziggurat.runs.job import Job
@@ -68,6 +69,13 @@ class Crew:
         return cls(
             devices, config.threads or shared, (number, count) if count else None, client, config
         )
+
+    @property
+    def command(self) -> str | None:
+        """Give the command line of the run; None where it was begun from Python without one."""
+        if self.config is None:
+            return None
+        return as_shell(command_words(self.config, "ziggurat", "segment"))
 
     @property
     def processes(self) -> int:

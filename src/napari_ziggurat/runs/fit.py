@@ -78,5 +78,5 @@ def _way_out(cost: Cost, limit: int) -> str:
         return f"Give --threads 1 --block {block}: that needs {gigabytes(smaller.cost.memory)}."
     return (
         f"Give --memory {math.ceil(smaller.cost.memory / 1e8) / 10:.1f}GB with --threads 1, where "
-        "the machine has it, or train a model with a smaller --patch."
+        "the machine has it, or a smaller --window."
     )

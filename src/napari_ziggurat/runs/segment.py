@@ -216,10 +216,9 @@ def _segment_one(image: Image, session: Session, out: Path, crew: Crew) -> Run[S
 
 
 def _begin(plan: SegmentPlan, session: Session, out: Path, crew: Crew) -> Output:
+    fingerprint, facts = session.fingerprint(plan), _facts(plan, session, crew)
     with crew.alone(out):  # of several parts one makes the output
-        return begin_output(
-            plan, out, session.fingerprint(plan), _facts(plan), overwrite=session.options.overwrite
-        )
+        return begin_output(plan, out, fingerprint, facts, overwrite=session.options.overwrite)
 
 
 def _look_through(plan: SegmentPlan, session: Session) -> Run[tuple[Intensity, ...]]:
@@ -232,9 +231,12 @@ def _look_through(plan: SegmentPlan, session: Session) -> Run[tuple[Intensity, .
     return tuple(found)
 
 
-def _facts(plan: SegmentPlan) -> dict[str, Any]:
+def _facts(plan: SegmentPlan, session: Session, crew: Crew) -> dict[str, Any]:
     """Give what is told of the run in its output."""
     return {
+        "model": session.digest,
+        "command": crew.command,
+        "settings": asdict(session.options),
         "task": plan.spec.task,
         "classes": [asdict(c) for c in plan.spec.classes],
         "image": str(plan.image.source or plan.image.name),

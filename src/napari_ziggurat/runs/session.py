@@ -43,14 +43,19 @@ class Session:
     model : Model
         Left as it is; the session works on a copy of its network.
     options : SegmentOptions
-        Device, precision, workers and what to segment.
+        Device, precision, threads and what to segment.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of the model's parameters and of what is done with them.
     """
 
     def __init__(self, model: Model, options: SegmentOptions) -> None:
         model = model if options.depth is None else prune_model(model, options.depth)
         self.spec = model.spec
         self.options = options
-        self._digest = _digest(model)
+        self.digest = _digest(model)
         self.levels = _levels(model, options)
         device = resolve_device(options.device)
         self.precision = resolve_precision(options.precision, device)
@@ -149,7 +154,7 @@ class Session:
         image, lattice = plan.image, plan.lattice
         return Fingerprint(
             {
-                "model": self._digest,
+                "model": self.digest,
                 "input": {
                     "axes": str(image.axes),
                     "shape": list(image.levels[plan.level].shape),
