@@ -1,7 +1,7 @@
 """Block tree: the blocks of every level of a pyramid, each above those that it is made from."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,8 +45,12 @@ class BlockTree:
 
         Needs no memory that grows with the image.
         """
+        return self.walk(lambda _: False)
+
+    def walk(self, skip: Callable[[Node], bool]) -> Iterator[Node]:
+        """Give nodes as by iteration; leave out those to skip, with all that is below them."""
         for block in self.grids[-1]:
-            yield from self._down(Node(len(self.grids) - 1, block))
+            yield from self._down(Node(len(self.grids) - 1, block), skip)
 
     def below(self, node: Node) -> Iterator[Node]:
         """Nodes that this one is made from; none for a node of the finest level."""
@@ -96,7 +100,9 @@ class BlockTree:
         """Place of the first node of each level."""
         return tuple(itertools.accumulate(map(len, self.grids[:-1]), initial=0))
 
-    def _down(self, node: Node) -> Iterator[Node]:
+    def _down(self, node: Node, skip: Callable[[Node], bool]) -> Iterator[Node]:
+        if skip(node):
+            return
         for child in self.below(node):
-            yield from self._down(child)
+            yield from self._down(child, skip)
         yield node

@@ -51,12 +51,15 @@ class Entry:
         Windows that it needed; 0 for a block that is made of finer ones.
     seconds : float
         How long it took.
+    batch : int
+        Windows that went through the network together.
     """
 
     task: int
     digest: str
     windows: int
     seconds: float
+    batch: int = 1
 
     def line(self) -> bytes:
         """Give the line in the journal."""

@@ -77,10 +77,12 @@ class Output:
 
     def finish(self) -> None:
         """Mark the output as complete and export it where a file is wanted."""
+        batches = {entry.batch for entry in Journal(self.journal.folder).news() if entry.windows}
+        done = {"status": "complete", "batches": sorted(batches)}
         for store in self.stores:
-            write_attributes(store, {"ziggurat": {"status": "complete"}})
+            write_attributes(store, {"ziggurat": done})
         if self.store != self.out:
-            record = {**self.record, "status": "complete"}
+            record = {**self.record, **done}
             export_labels(self.store, self.out, self.plan.image, record)
         self.tidy()
 

@@ -41,9 +41,8 @@ class Schedule:
 
     def begin_again(self) -> None:
         """Give once more what is not finished, such as tasks that failed."""
-        self._order = chain(
-            islice(self.tasks, self._skipped, None), islice(self.tasks, self._skipped)
-        )
+        left, last = (self.tasks.left(self._is_done) for _ in range(2))
+        self._order = chain(islice(left, self._skipped, None), islice(last, self._skipped))
         self._waiting: dict[int, Task] = {}
         self._ready: deque[Task] = deque()
 

@@ -1,8 +1,8 @@
 """Tasks: the blocks that a segmentation writes, at every level, in an order that works."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from napari_ziggurat.geometry import BlockGrid, BlockTree, Box, Node
 from napari_ziggurat.images import OutputGrid
@@ -51,9 +51,11 @@ class Tasks:
         return self.times * len(self.tree)
 
     def __iter__(self) -> Iterator[Task]:
-        for time in range(self.times):
-            for node in self.tree:
-                yield self._task(time, node)
+        return self.left(lambda _: False)
+
+    def left(self, is_done: Callable[[int], bool]) -> Iterator[Task]:
+        """Give tasks in order; where one is done, so are those that it needed."""
+        return chain.from_iterable(self._left_at(time, is_done) for time in range(self.times))
 
     def task(self, number: int) -> Task:
         """Give the task of a number."""
@@ -69,8 +71,15 @@ class Tasks:
         above = self.tree.above(task.node)
         return None if above is None else self._task(task.time, above)
 
+    def _left_at(self, time: int, is_done: Callable[[int], bool]) -> Iterator[Task]:
+        nodes = self.tree.walk(lambda node: is_done(self._number(time, node)))
+        return (self._task(time, node) for node in nodes)
+
     def _task(self, time: int, node: Node) -> Task:
-        return Task(time * len(self.tree) + self.tree.number(node), time, node)
+        return Task(self._number(time, node), time, node)
+
+    def _number(self, time: int, node: Node) -> int:
+        return time * len(self.tree) + self.tree.number(node)
 
 
 def _blocks(grid: OutputGrid) -> BlockGrid:

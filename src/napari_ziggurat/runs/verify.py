@@ -1,9 +1,11 @@
 """Verify: what is written is read again, and what is not as the journal has it is done anew."""
 
+from collections.abc import Iterable
+
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.output import Output
-from napari_ziggurat.runs.tasks import Tasks
+from napari_ziggurat.runs.tasks import Task, Tasks
 
 __all__ = ["verify"]
 
@@ -28,15 +30,26 @@ def verify(output: Output) -> Run[Output]:
         )
     tasks, writer = Tasks.of(output.plan), output.writer
     entries = {entry.task: entry for entry in output.journal.news()}
-    kept = dict(entries)
+    changed: list[Task] = []
     for done, entry in enumerate(entries.values()):
         yield Progress("verify", done, len(entries))
         if writer.digest(tasks.task(entry.task)) != entry.digest:
-            del kept[entry.task]
-    changed = len(entries) - len(kept)
-    yield Progress("verify", len(entries), len(entries), message=_words(len(entries), changed))
-    output.journal.replace(kept.values())
-    return output if len(kept) == len(tasks) else output.reopened()
+            changed.append(tasks.task(entry.task))
+    yield Progress("verify", len(entries), len(entries), message=_words(len(entries), len(changed)))
+    anew = _with_coarser(tasks, changed)
+    output.journal.replace(entry for number, entry in entries.items() if number not in anew)
+    return output if len(entries) == len(tasks) and not anew else output.reopened()
+
+
+def _with_coarser(tasks: Tasks, changed: Iterable[Task]) -> set[int]:
+    """Give the numbers of tasks and of all that were made from them."""
+    anew: set[int] = set()
+    for each in changed:
+        task: Task | None = each
+        while task is not None:
+            anew.add(task.number)
+            task = tasks.needed_by(task)
+    return anew
 
 
 def _words(count: int, changed: int) -> str:

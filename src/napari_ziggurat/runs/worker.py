@@ -196,8 +196,8 @@ class Worker:
 
     def _write(self, task: Task, windows: int, started: float, work: "partial[str]") -> None:
         def write_and_note() -> None:
-            digest = work()
-            self._log.add(Entry(task.number, digest, windows, time.monotonic() - started))
+            digest, batch = work(), self._session.predictor.batch
+            self._log.add(Entry(task.number, digest, windows, time.monotonic() - started, batch))
 
         self._writes.append(_Write(task, windows, self._writing.submit(write_and_note)))
 
