@@ -187,6 +187,17 @@ def test_a_run_with_other_settings_is_refused_by_name(
         finish(segment(config.model_copy(update=change)))
 
 
+def test_two_processes_do_not_write_one_output_by_accident(config: SegmentConfig) -> None:
+    first = segment(config)
+    while next(first).done < 3:
+        pass
+    for second in (config, config.model_copy(update={"overwrite": True})):
+        with pytest.raises(FileExistsError, match=r"being written by another process.*--part"):
+            finish(segment(second))
+    first.close()
+    finish(segment(config))
+
+
 def test_other_threads_and_memory_go_on_with_the_run(
     config: SegmentConfig, calm: dict[str, str]
 ) -> None:

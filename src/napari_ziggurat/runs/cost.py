@@ -64,7 +64,8 @@ class Cost:
         engine = self.plan.engine
         network = self.network if engine.free is None else 0
         each = engine.base + network + self._windows_waiting + self._blocks + _MARGIN
-        return engine.processes * each
+        waits = engine.base if engine.processes > 1 else 0  # the process that started the others
+        return engine.processes * each + waits
 
     @property
     def output(self) -> int:

@@ -88,6 +88,8 @@ class Crew:
     ) -> Iterator[tuple[Schedule, Executor]]:
         """Give the tasks that are left and who does them."""
         with ExitStack() as opened:
+            if self.part is None:
+                opened.enter_context(output.journal.locked(output.out))
             schedule = self._schedule(output, opened)
             yield schedule, self._executor(output, session, intensities)
 

@@ -10,9 +10,12 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
+
+from filelock import FileLock, Timeout
 
 from napari_ziggurat.errors import ExistsError
 
@@ -130,6 +133,24 @@ class Journal:
     def digest(self) -> str:
         """Digest of the fingerprint of the run that began here."""
         return Fingerprint(self._parts).digest
+
+    @contextmanager
+    def locked(self, out: Path) -> Iterator[None]:
+        """Keep other processes off; the lock ends with the process, however that ends.
+
+        Raises
+        ------
+        ExistsError
+            Another process holds it.
+        """
+        try:
+            with FileLock(self.folder / "lock", timeout=0):
+                yield
+        except Timeout:
+            raise ExistsError(
+                f"'{out}' is being written by another process. Wait for it or end it; to let "
+                "several share the work, start each of them with --part."
+            ) from None
 
     def differences(self, fingerprint: Fingerprint) -> list[str]:
         """Name what differs from the run that began here; nothing for the same run."""

@@ -68,9 +68,12 @@ class Leases:
 
     def _create(self, path: Path) -> bool:
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)  # whoever left last has removed it
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         except FileExistsError:
             return False
+        except FileNotFoundError:  # removed in between
+            return self._create(path)
         return True
 
     def _is_dead(self, path: Path) -> bool:
@@ -89,6 +92,7 @@ class Leases:
     def _now(self) -> float:
         """Tell the time of the file system: clocks of machines differ."""
         clock = self._folder / f"{self._name}.clock"
+        self._folder.mkdir(parents=True, exist_ok=True)
         clock.touch()
         return clock.stat().st_mtime
 

@@ -124,6 +124,9 @@ def begin_output(
     """
     record = {**facts, "fingerprint": fingerprint.digest, "status": "running"}
     output = replace(go_on(plan, out), record=record)
+    if output.journal.exists:
+        with output.journal.locked(out):
+            pass  # refused while another process writes there
     if not overwrite and _is_complete(out, fingerprint):
         output.tidy()
         return replace(output, complete=True)
