@@ -4,7 +4,7 @@
 
 Every row reads the same OME-Zarr, computes with the same weights on the same cores and writes
 labels, in a process of its own, one after the other. The network is MONAI's BasicUNet with batch
-norm, taught for some seconds to find blobs; ``--model`` keeps it for the next time.
+norm, taught for half a minute to find blobs; ``--model`` keeps it for the next time.
 
 A row takes minutes where windows overlap much. So only those in question are measured on the whole
 volume; the others on a corner of it, and their rate is scaled by the voxels that the windows of the
@@ -99,6 +99,9 @@ class Measured:
     def share(self) -> float:
         """Give the part of the time in which the network computed, if nothing else had to be."""
         return self.rate * self.redundancy / self.bare
+
+    def __str__(self) -> str:
+        return f"{self.rate / 1e6:.3f} x 10^6 voxels/s, {self.share:.2f} of the bare forward"
 
     def cells(self, equal: "Measured", usual: "Measured") -> list[str]:
         """Give the cells of the table."""
@@ -199,7 +202,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--features", type=int, help="of the finest level of the network")
     parser.add_argument("--window", default="", help="ours, as window/rim")
     parser.add_argument("--roi", type=int, default=96, help="windows of the others")
-    parser.add_argument("--train", type=float, help="seconds of training")
+    parser.add_argument("--steps", type=int, help="of training")
     parser.add_argument("--model", type=Path, help="folder that keeps the trained model")
     options = parser.parse_args()
     quick = options.quick
@@ -207,7 +210,7 @@ def parse() -> argparse.Namespace:
     options.corner = options.corner or ((144,) * 3 if quick else (192,) * 3)
     options.features = options.features or (8 if quick else 16)
     options.window = options.window or ("128/16" if quick else "160/16")
-    options.train = options.train or (15 if quick else 45)
+    options.steps = options.steps or (60 if quick else 80)
     return options
 
 
@@ -220,7 +223,7 @@ def prepare(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
     for shape in {bench.whole, bench.corner}:
         bench.run("make_volume", shape=shape, out=bench.image(shape))
     if not (bench.trained / SPEC).exists():
-        told = {"seconds": options.train, "features": options.features}
+        told = {"steps": options.steps, "features": options.features}
         bench.run("make_model", out=str(bench.trained), **told)
     spec = read_spec(bench.trained)
     return {
@@ -272,7 +275,7 @@ def measure_all(bench: Bench, wanted: Sequence[Row]) -> list[Measured]:
     found = []
     for row in wanted:
         found.append(measure(bench, row, truth))
-        print(f"{row.name}, {row.precision}: {found[-1].seconds:.1f} s", file=sys.stderr)
+        print(f"{row.name}, {row.precision}: {found[-1]}", file=sys.stderr, flush=True)
     return found
 
 

@@ -99,7 +99,7 @@ def write_volume(path: Path, voxels: np.ndarray) -> None:
 
 
 def make_model(job: Job) -> Found:
-    """Teach the network blobs for some seconds; other blobs than those of the volume."""
+    """Teach the network blobs for some steps; other blobs than those of the volume."""
     out = Path(job["out"])
     pairs = [blobs(128, seed) for seed in (2, 3)]
     names = [(out.parent / f"{n}-image.npy", out.parent / f"{n}-labels.npy") for n in (0, 1)]
@@ -109,7 +109,7 @@ def make_model(job: Job) -> Found:
             np.save(path, array)
     config = TrainConfig(
         image=[image for image, _ in names], labels=[labels for _, labels in names], out=out,
-        minutes=job["seconds"] / 60, network="monai_basic_unet", depth=5, patch=(64, 64, 64),
+        steps=job["steps"], network="monai_basic_unet", depth=5, patch=(64, 64, 64), batch=2,
         features=job["features"], axes="zyx", spacing=(1, 1, 1), unit="um", device=job["device"],
     )  # fmt: skip
     result = finish(train(config))

@@ -85,6 +85,11 @@ class Scene:
         """Count the classes, the background included."""
         return len(self.model.spec.classes)
 
+    def windows(self, batch: torch.Tensor) -> torch.Tensor:
+        """Give the probabilities of a batch, computed as the engine does: a window per thread."""
+        found = self.predictor.map(batch.numpy(), lambda window: window, lambda _, p: p[0])
+        return torch.from_numpy(np.stack(list(found)))
+
     @cached_property
     def reference(self) -> Probabilities:
         """Compute all at once; where that is too large, windows that overlap very much."""
@@ -101,9 +106,10 @@ class Scene:
 
     def window(self, side: int) -> tuple[int, ...]:
         """Give a window of all sections, not larger than the volume."""
-        lattice = Lattice(self.shape, *((self.model.spec.stride,) * 3))
-        side_y, side_x = (min(side, n) for n in lattice.padded_shape[1:])
-        return lattice.padded_shape[0], side_y, side_x
+        depth, *plane = (
+            -(-n // m) * m for n, m in zip(self.shape, self.model.spec.stride, strict=True)
+        )
+        return depth, min(side, plane[0]), min(side, plane[1])
 
 
 class Scheme(Protocol):
@@ -200,8 +206,7 @@ class Sliding:
         """Let MONAI do it."""
         window = scene.reader.normalise(scene.image.read(0, Box.whole(scene.shape)))
         found = sliding_window_inference(
-            torch.from_numpy(window)[None], scene.window(self.side), 1,
-            lambda x: torch.from_numpy(scene.predictor.compute(x.numpy())[0]),
+            torch.from_numpy(window)[None], scene.window(self.side), 8, scene.windows,
             overlap=self.overlap, mode=self.mode,
         )  # fmt: skip
         return np.asarray(found)[0]
