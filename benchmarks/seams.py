@@ -48,7 +48,7 @@ MOST_REDUNDANCY = 4.5
 BYTES_PER_VALUE = 4 * 6  # float32, and about six tensors alive
 MARKERS = "os^Dv"
 SHOWN_SIDE, SHOWN_HALF = 128, 72
-ERRORS = LogNorm(1e-3, 1)
+ERRORS = LogNorm(1e-4, 1)
 HEADING = (
     "scheme", "window", "setting", "voxels computed per voxel written", "mean error, 10^-3",
     "labels changed, %", "Dice", "step at seams, 10^-3", "elsewhere", "jump",
@@ -399,8 +399,8 @@ def line(cells: Sequence[str]) -> str:
 def draw(scene: Scene, found: Sequence[Measured]) -> Figure:
     """Draw errors over redundancy, and below them what they look like at a seam."""
     mpl.rcParams.update({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False})
-    figure = plt.figure(figsize=(7.2, 6.2), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 1))
+    figure = plt.figure(figsize=(7.2, 5.0), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1.35, 1))
     left, right = above.subplots(1, 2)
     curves(left, found, [1e3 * each.error for each in found], "mean error, 10$^{-3}$")
     curves(right, found, [100 * each.changed for each in found], "labels changed, %")
@@ -444,17 +444,19 @@ def strip(figure: Figure, scene: Scene, found: Sequence[Measured]) -> None:
     grey = scene.image.read(0, Box.whole(scene.shape))[0, scene.shape[0] // 2]
     plots = figure.subplots(1, len(shown) + 1)
     plots[0].imshow(grey[part], cmap="gray")
-    plots[0].set_title("image")
+    plots[0].set_title("image", fontsize=7)
     plots[0].set(xticks=[], yticks=[])
     for plot, each in zip(plots[1:], shown, strict=True):
         drawn = plot.imshow(np.maximum(each.shown[part], ERRORS.vmin), cmap="magma", norm=ERRORS)
-        plot.set_title(f"{each.family.name}\n{each.scheme.setting} (x {each.redundancy:.2f})")
+        plot.set_title(f"{each.family.name}\n{each.scheme.setting}", fontsize=7)
         mark_seams(plot, each.scheme.seams(scene), part)
     for plot in plots:
         plot.spines[:].set_visible(False)
         plot.tick_params(labelleft=False, labelbottom=False)
-    figure.colorbar(drawn, ax=plots, label="error", shrink=0.75, pad=0.01, extend="min")
-    figure.suptitle(f"Error beside the seams of windows of {SHOWN_SIDE}; ticks: seams", fontsize=8)
+    figure.colorbar(drawn, ax=plots, label="error", shrink=0.7, pad=0.02, extend="min")
+    figure.suptitle(
+        f"Error beside seams, windows of {SHOWN_SIDE}; ticks mark the seams", fontsize=8
+    )
 
 
 def shown_part(scene: Scene, wanted: Sequence[Scheme]) -> tuple[slice, slice]:
