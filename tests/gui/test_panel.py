@@ -425,18 +425,17 @@ def _finest(layer: Any) -> Any:
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let each window of a view take a while, and note those that were begun."""
-    from napari_ziggurat.runs.session import Session
+    from napari_ziggurat.inference.block import CellPredictor, Piece
 
     begun: list[str] = []
 
-    def predict(self: Any, plan: Any, box: Any, intensity: Any, time: int) -> Iterator[Any]:
-        for cell in plan.lattice.cells(box):
+    def predict(self: Any, box: Any, reader: Any) -> Iterator[Any]:
+        for cell in self.lattice.cells(box):
             begun.append(str(cell.box))
             sleep(0.2)
-            where = cell.box.intersect(box)
-            yield where, [np.zeros((3, *where.shape), np.float32)]
+            yield Piece(cell, cell.box, (np.zeros(cell.box.shape, np.uint8),), ())
 
-    monkeypatch.setattr(Session, "predict", predict)
+    monkeypatch.setattr(CellPredictor, "predict", predict)
     return begun
 
 
