@@ -18,7 +18,7 @@ HEADER = """\
 KEPT = {"torch"}  # one build is tested; older ones are hundreds of megabytes each
 # Chosen by pip: the lowest versions of direct dependencies need other ones than the tested ones.
 FREE = {"pydantic-core", "pyqt6-qt6", "vispy"}
-LOWER_BOUND = re.compile(r"([\w.-]+)>=([\w.]+)")
+LOWER_BOUND = re.compile(r"([\w.-]+)(?:\[[\w,-]+\])?>=([\w.]+)")
 
 
 def main() -> int:

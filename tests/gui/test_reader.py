@@ -10,8 +10,10 @@ import pytest
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Axes, Spacing
+from napari_ziggurat.gui.layers import METADATA
 from napari_ziggurat.gui.reader import contrast_limits, get_reader, read
 from napari_ziggurat.images import OutputGrid, create_output, fill_coarser
+from servers import serve
 
 napari_layers = pytest.importorskip("napari.layers", reason="napari is not installed")
 pytestmark = pytest.mark.gui
@@ -217,3 +219,15 @@ def test_contrast_limits_leave_out_the_few_brightest() -> None:
     data[5, 300, 300] = 60_000
     assert contrast_limits(data) == (10, 50)
     assert contrast_limits(np.full((9, 9), np.nan)) == (0, 1)
+
+
+def test_an_image_by_url_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp", reason="needs the extra 'remote'")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    voxels = random((5, 70, 90))
+    write(tmp_path / "a.ome.zarr", voxels, "zyx")
+    with serve(tmp_path) as served:
+        url = served.url("a.ome.zarr")
+        (data, options, _) = get_reader(url)(url)[0]
+        assert (options["name"], options["metadata"][METADATA]["path"]) == ("a", url)
+        np.testing.assert_array_equal(np.asarray(data), voxels)

@@ -11,6 +11,7 @@ from typer.models import OptionInfo, ParameterInfo
 from napari_ziggurat.cli.guard import guard
 from napari_ziggurat.cli.terminal import Terminal
 from napari_ziggurat.runs.settings import Settings, read_yaml
+from napari_ziggurat.runs.values import ImageSource
 
 __all__ = ["configured", "plain"]
 
@@ -86,7 +87,7 @@ def _setting(config_class: type[Settings], field: str) -> inspect.Parameter:
         return _parameter(field, str, typer.Argument(None, help=text, metavar=name))
     if annotation is bool:
         return _parameter(field, bool, _option(name, text, shown))
-    many = annotation == tuple[Path, ...]  # said again for each further file
+    many = annotation == tuple[ImageSource, ...]  # said again for each further file
     option = _option(name, text, shown, str(shown.get("metavar") or _metavar(annotation)))
     return _parameter(field, list[str] if many else str, option)
 
@@ -121,7 +122,8 @@ def _metavar(annotation: object) -> str:
         inner = get_args(part)[0] if get_origin(part) is Annotated else part
         if get_origin(inner) is Literal:
             return f"[{'|'.join(str(choice) for choice in get_args(inner))}]"
-    return "PATH" if Path in (annotation, *get_args(annotation)) else "TEXT"
+    paths = (Path, ImageSource)
+    return "PATH" if {annotation, *get_args(annotation)} & set(paths) else "TEXT"
 
 
 def _flag(name: str, text: str) -> inspect.Parameter:

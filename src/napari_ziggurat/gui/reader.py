@@ -14,7 +14,7 @@ from napari_ziggurat.gui.lazy_view import Arranged, LazyView
 from napari_ziggurat.gui.stores import is_label_store, is_store, label_stores, stated_classes
 
 if TYPE_CHECKING:
-    from napari_ziggurat.images import Image
+    from napari_ziggurat.images import Image, Source
 
 __all__ = ["LayerData", "contrast_limits", "get_reader", "read"]
 
@@ -43,13 +43,15 @@ def read(path: str) -> list[LayerData]:
     There is a layer for each channel, or one for the colours of an RGB image. The axes of an image
     that does not state them are left open. Labels that come with an image are hidden at first.
     """
-    place = Path(path)
+    from napari_ziggurat.images import to_source
+
+    place = to_source(path)
     if is_label_store(place):
         return [_labels(place, visible=True)]
     return [*_channels(place), *_hidden_labels(place)]
 
 
-def _channels(path: Path) -> list[LayerData]:
+def _channels(path: "Source") -> list[LayerData]:
     (image, certain) = _open(path)
     if not certain:
         return [_picture(image, image.axes.names, {"axis_labels": None})]
@@ -76,7 +78,7 @@ def contrast_limits(array: Any) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1)
 
 
-def _open(path: Path) -> tuple["Image", bool]:
+def _open(path: "Source") -> tuple["Image", bool]:
     """Open an image, and tell whether its axes are certain.
 
     The viewer can show an array that does not say which axis is which; the dock asks then.
@@ -94,7 +96,7 @@ def _open(path: Path) -> tuple["Image", bool]:
         raise
 
 
-def _hidden_labels(path: Path) -> list[LayerData]:
+def _hidden_labels(path: "Source") -> list[LayerData]:
     layers = []
     for store in label_stores(path):
         try:
@@ -104,7 +106,7 @@ def _hidden_labels(path: Path) -> list[LayerData]:
     return layers
 
 
-def _labels(path: Path, *, visible: bool) -> LayerData:
+def _labels(path: "Source", *, visible: bool) -> LayerData:
     """Show labels, in the colours of their classes where they have such."""
     from napari_ziggurat.images import open_image, stem
 
@@ -112,7 +114,7 @@ def _labels(path: Path, *, visible: bool) -> LayerData:
     axes = _shown_axes(image)
     views = _views(image, axes, {"c": 0} if image.has_channel_axis else {})
     options = _options(image, axes, views)
-    options |= {"name": path.name if path.parent.name == "labels" else stem(path)}
+    options |= {"name": path.name if str(path).endswith(f"/labels/{path.name}") else stem(path)}
     if classes := stated_classes(image):
         options |= {"colormap": class_colormap(classes), "features": class_features(classes)}
     return _data(views), {**options, "visible": visible}, "labels"

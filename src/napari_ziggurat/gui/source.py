@@ -19,7 +19,7 @@ from napari_ziggurat.progress import Progress
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
-    from napari_ziggurat.images import Image
+    from napari_ziggurat.images import Image, Source
 
 __all__ = ["LayerSource", "Reading", "read_source"]
 
@@ -46,8 +46,8 @@ class LayerSource:
         Whether the arrays have a last axis of colours.
     spacing : Spacing
         From scale and units of the layer; without unit where napari counts in pixels.
-    path : Path, optional
-        The file or folder that the layer says it came from.
+    path : Path or Url, optional
+        The file, folder or store on a server that the layer says it came from.
     """
 
     name: str
@@ -55,7 +55,7 @@ class LayerSource:
     levels: tuple[Any, ...]
     rgb: bool
     spacing: Spacing
-    path: Path | None = None
+    path: "Source | None" = None
 
     @classmethod
     def of(cls, layer: "ImageLayer", axes: str) -> "LayerSource":
@@ -85,7 +85,7 @@ class Reading:
         What was asked for.
     image : Image
         The file behind the layer where there is one, else the layer's arrays.
-    path : Path or None
+    path : Path, Url or None
         That file; None for arrays, which no other process can read.
     said : mapping
         What must be said about the file where it is silent: ``axes``, ``spacing``, ``unit``.
@@ -97,7 +97,7 @@ class Reading:
 
     source: LayerSource
     image: "Image"
-    path: Path | None = None
+    path: "Source | None" = None
     said: Mapping[str, Any] = field(default_factory=dict)
     base: Path = Path("image")
     all_channels: "Reading | None" = None
@@ -138,7 +138,7 @@ def _from_arrays(source: LayerSource) -> "Image":
 
 def _from_file(source: LayerSource, shown: "Image") -> Reading | None:
     """Open the file again; None where it holds another image than the layer shows."""
-    if source.path is None or not source.path.exists():
+    if source.path is None or (isinstance(source.path, Path) and not source.path.exists()):
         return None
     for axes in ({}, {"axes": source.array_axes}):
         image = _try_open(source.path, axes)
@@ -149,7 +149,7 @@ def _from_file(source: LayerSource, shown: "Image") -> Reading | None:
     return None
 
 
-def _try_open(path: Path, said: Mapping[str, Any]) -> "Image | None":
+def _try_open(path: "Source", said: Mapping[str, Any]) -> "Image | None":
     from napari_ziggurat.images import open_image
 
     try:
@@ -158,10 +158,15 @@ def _try_open(path: Path, said: Mapping[str, Any]) -> "Image | None":
         return None  # a file of another reader, or one that needs more to be said
 
 
-def _base(path: Path) -> Path:
-    """Name things after a file, beside it; those of an image in a plate lie beside the plate."""
+def _base(path: "Source") -> Path:
+    """Name things after a file, beside it; those of an image in a plate lie beside the plate.
+
+    What is made of an image on a server lies at home.
+    """
     from napari_ziggurat.images import stem
 
+    if not isinstance(path, Path):
+        return Path.home() / stem(path)
     store = outermost_store(path)
     return store.parent / "_".join([stem(store), *path.relative_to(store).parts])
 
@@ -216,6 +221,8 @@ def _same(one: Spacing, other: Spacing) -> bool:
     return one.unit == other.unit and np.allclose(one.values, other.values, rtol=_CLOSE, atol=0)
 
 
-def _path(layer: "ImageLayer") -> Path | None:
+def _path(layer: "ImageLayer") -> "Source | None":
+    from napari_ziggurat.images import to_source
+
     path = layer.metadata.get(METADATA, {}).get("path") or layer.source.path
-    return Path(path) if isinstance(path, str | Path) else None
+    return to_source(path) if isinstance(path, str | Path) else None

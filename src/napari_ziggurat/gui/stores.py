@@ -8,7 +8,7 @@ from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import ZigguratError
 
 if TYPE_CHECKING:
-    from napari_ziggurat.images import Image
+    from napari_ziggurat.images import Image, Source
 
 __all__ = ["is_label_store", "is_store", "label_stores", "outermost_store", "stated_classes"]
 
@@ -26,13 +26,13 @@ def outermost_store(path: Path) -> Path:
     return inside[-1] if inside else path
 
 
-def label_stores(path: Path) -> list[Path]:
+def label_stores(path: "Source") -> "list[Source]":
     """List the label images that lie in an image."""
     folder = path / "labels"
     return [folder / name for name in _attributes(folder).get("labels", [])]
 
 
-def is_label_store(path: Path) -> bool:
+def is_label_store(path: "Source") -> bool:
     """Tell whether an image says that it is labels."""
     return "image-label" in _attributes(path)
 
@@ -46,7 +46,7 @@ def stated_classes(labels: "Image") -> tuple[LabelClass, ...]:
     return named_classes(labels, [value for value in values if value > 0])
 
 
-def _attributes(path: Path) -> Mapping[str, Any]:
+def _attributes(path: "Source") -> Mapping[str, Any]:
     """Attributes of a group, from ``ome`` (0.5) or beside it (0.4); empty where it is no group."""
     from napari_ziggurat.images import read_attributes
 

@@ -7,6 +7,7 @@ from napari_ziggurat.images.arrays import image_from_array
 from napari_ziggurat.images.files import find_images, open_image, stem
 from napari_ziggurat.images.grid import OutputGrid
 from napari_ziggurat.images.image import Image, Level
+from napari_ziggurat.images.source import Source, Url, is_url, to_source
 
 if TYPE_CHECKING:
     from napari_ziggurat.images.export import export_labels, read_record
@@ -22,16 +23,20 @@ __all__ = [
     "Image",
     "Level",
     "OutputGrid",
+    "Source",
+    "Url",
     "create_output",
     "export_labels",
     "fill_coarser",
     "find_images",
     "image_from_array",
+    "is_url",
     "open_image",
     "open_output",
     "read_attributes",
     "read_record",
     "stem",
+    "to_source",
     "write_attributes",
 ]
 

@@ -1,6 +1,7 @@
 """Arrays as images: what a source says about itself, completed by what the person says."""
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Axes
-from napari_ziggurat.images.image import Image, Readable
+from napari_ziggurat.images.image import Image, Kept, Readable
 from napari_ziggurat.images.levels import make_levels
 from napari_ziggurat.images.stored import Said, Stored
 
@@ -50,9 +51,20 @@ def image_from_array(
         The image; nothing is read.
     """
     arrays = tuple(array) if isinstance(array, list | tuple) else (array,)
-    stored = Stored("array", arrays, channels=tuple(channels))
+    stored = Stored("array", tuple(map(_kept, arrays)), channels=tuple(channels))
     said = Said(axes, None if spacing is None else tuple(spacing), unit)
     return make_image(stored, said, name)
+
+
+def _kept(array: Any) -> Readable:
+    """Let an array of zarr know its gaps; zarr is not loaded for those that are none."""
+    zarr = sys.modules.get("zarr")
+    if zarr is None or not isinstance(array, zarr.Array):
+        readable: Readable = array
+        return readable
+    from napari_ziggurat.images.zarr_array import ZarrArray
+
+    return ZarrArray(array)
 
 
 def make_image(stored: Stored, said: Said, name: str) -> Image:
@@ -192,11 +204,20 @@ class _Squeezed:
         return self.array.dtype
 
     def __getitem__(self, key: tuple[slice, ...], /) -> Any:
-        full = [slice(None)] * len(self.array.shape)
+        dropped = tuple(i for i in range(len(self.array.shape)) if i not in self.kept)
+        return np.asarray(self.array[self._full(key)]).squeeze(dropped)
+
+    def problem(self) -> str | None:
+        return self.array.problem() if isinstance(self.array, Kept) else None
+
+    def gap(self, key: tuple[slice, ...]) -> Any:
+        return self.array.gap(self._full(key)) if isinstance(self.array, Kept) else None
+
+    def _full(self, key: tuple[slice, ...]) -> tuple[slice, ...]:
+        full = [slice(0, n) for n in self.array.shape]
         for i, part in zip(self.kept, key, strict=True):
             full[i] = part
-        dropped = tuple(i for i in range(len(full)) if i not in self.kept)
-        return np.asarray(self.array[tuple(full)]).squeeze(dropped)
+        return tuple(full)
 
 
 def _channel_names(stored: Stored, axes: Axes, array: Readable) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from napari_ziggurat.classes import LabelClass, default_classes
 from napari_ziggurat.errors import MissingError
@@ -27,7 +28,7 @@ def named_classes(labels: Image, values: Sequence[int]) -> tuple[LabelClass, ...
 
 
 def _stated(labels: Image) -> dict[str, list[dict[str, object]]]:
-    if labels.source is None or not labels.source.is_dir():
+    if labels.source is None or (isinstance(labels.source, Path) and not labels.source.is_dir()):
         return {}
     try:
         attributes = read_attributes(labels.source)

@@ -16,6 +16,7 @@ from napari_ziggurat.images.files import open_image
 from napari_ziggurat.images.image import Image
 from napari_ziggurat.images.nifti import MOST_ALONG_AXIS, read_nifti_record, write_nifti
 from napari_ziggurat.images.pictures import read_picture_record, write_png
+from napari_ziggurat.images.source import Source, Url, to_source
 from napari_ziggurat.images.tiff_output import read_tiff_record, write_tiff
 from napari_ziggurat.images.zarr_output import read_attributes
 
@@ -93,7 +94,7 @@ def export_memory(shape: tuple[int, ...]) -> int:
     return 2 * max(plane, min(_HELD, math.prod(shape)))
 
 
-def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+def read_record(path: str | os.PathLike[str] | Url) -> dict[str, Any] | None:
     """Read how labels were made, from any format that is written here.
 
     None where nothing is said, also for files that are no labels of ours or cannot be read.
@@ -103,8 +104,8 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     MissingError
         There is nothing at the path.
     """
-    path = Path(path)
-    if not path.exists():
+    path = to_source(path)
+    if isinstance(path, Path) and not path.exists():
         raise MissingError(f"There is no file {path}.")
     try:
         record = json.loads(_record_text(path) or "null")
@@ -115,8 +116,8 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _record_text(path: Path) -> str | None:
-    if path.is_dir():
+def _record_text(path: Source) -> str | None:
+    if isinstance(path, Url) or path.is_dir():
         return json.dumps(read_attributes(path).get("ziggurat"))
     name = path.name.lower()
     if name.endswith((".tif", ".tiff")):

@@ -4,21 +4,24 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from napari_ziggurat.errors import InputError, MissingError, ZigguratError
 from napari_ziggurat.images.arrays import make_image
 from napari_ziggurat.images.image import Image
+from napari_ziggurat.images.source import Source, Url, to_source
 from napari_ziggurat.images.stored import Said, Stored
 
 __all__ = ["find_images", "is_zarr", "open_image", "stem"]
 
 Reader = Callable[[Path], Stored]
+AnySource = TypeVar("AnySource", Path, Url)
 
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
 def open_image(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Url,
     *,
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
@@ -30,8 +33,9 @@ def open_image(
 
     Parameters
     ----------
-    path : path
-        OME-Zarr (also ``IMAGE.zarr/labels/NAME``), zarr array, TIFF, NIfTI, PNG, JPEG or .npy.
+    path : path or URL
+        OME-Zarr (also ``IMAGE.zarr/labels/NAME``), zarr array, TIFF, NIfTI, PNG, JPEG or .npy;
+        OME-Zarr and zarr arrays also by ``http://``, ``https://`` or ``s3://``.
     axes : str, optional
         One letter per stored axis, for files that do not say (or to overrule one that does).
     spacing : sequence of float, optional
@@ -57,33 +61,54 @@ def open_image(
     InputError
         It is no image, it is damaged, or it does not say what its axes are.
     """
-    path = Path(path)
-    said = Said(axes, None if spacing is None else tuple(spacing), unit, nan_as, like, path)
-    _check_path(path)
-    return replace(make_image(_read_header(path), said, str(path)), name=stem(path))
+    source = to_source(path)
+    said = Said(axes, None if spacing is None else tuple(spacing), unit, nan_as, like, source)
+    stored = _read_url(source) if isinstance(source, Url) else _read_path(source)
+    return replace(make_image(stored, said, str(source)), name=stem(source))
 
 
-def find_images(path: str | os.PathLike[str]) -> list[Path]:
-    """List the images at a path: the file or OME-Zarr itself, or those in a folder, sorted."""
-    path = Path(path)
+def find_images(path: str | os.PathLike[str] | Url) -> list[Source]:
+    """List the images at a path: the file or OME-Zarr itself, or those in a folder, sorted.
+
+    A URL names one image.
+    """
+    path = to_source(path)
+    if isinstance(path, Url):
+        return [path]
     if not path.exists():
         raise MissingError(_missing(path))
     if not path.is_dir() or is_zarr(path):
         return [path]
-    found = sorted(p for p in path.iterdir() if not p.name.startswith(".") and _is_image(p))
+    names = (p for p in path.iterdir() if not p.name.startswith("."))
+    found: list[Source] = [*sorted(p for p in names if _is_image(p))]
     if not found:
         raise InputError(f"Folder {path} holds no image. Known are {_known_formats()}.")
     return found
 
 
-def stem(path: str | os.PathLike[str]) -> str:
+def stem(path: str | os.PathLike[str] | Url) -> str:
     """Name of an image without its format: ``"b"`` for ``"a/b.ome.tif"`` and ``"b.nii.gz"``."""
-    name = Path(path).name
+    name = to_source(path).name
     for suffix in (*_READERS, ".zarr", ".gz"):
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
             break
     return name[:-4] if name.lower().endswith(".ome") else name
+
+
+def _read_path(path: Path) -> Stored:
+    _check_path(path)
+    return _read_header(path, _reader_for(path))
+
+
+def _read_url(url: Url) -> Stored:
+    suffix = next((s for s in _READERS if url.name.lower().endswith(s)), None)
+    if suffix is not None:
+        raise InputError(
+            f"Of images on a server OME-Zarr and zarr arrays are read; {url} is {suffix}. Download "
+            "it, or convert it to OME-Zarr."
+        )
+    return _read_header(url, _read_zarr)
 
 
 def _check_path(path: Path) -> None:
@@ -104,8 +129,7 @@ def _missing(path: Path) -> str:
     return f"There is no file {path}; the nearest folder that exists is {folder.resolve()}."
 
 
-def _read_header(path: Path) -> Stored:
-    reader = _reader_for(path)
+def _read_header(path: AnySource, reader: Callable[[AnySource], Stored]) -> Stored:
     try:
         return reader(path)
     except (ZigguratError, MemoryError):
@@ -143,7 +167,7 @@ def _known_formats() -> str:
 # Readers are imported when they are used: each brings a library.
 
 
-def _read_zarr(path: Path) -> Stored:
+def _read_zarr(path: Source) -> Stored:
     from napari_ziggurat.images.ome_zarr import read_zarr
 
     return read_zarr(path)

@@ -4,16 +4,16 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.errors import InputError, ZigguratError
 from napari_ziggurat.geometry import Axes, BlockGrid, Box, Spacing
+from napari_ziggurat.images.source import Source
 
-__all__ = ["Image", "Level", "Readable"]
+__all__ = ["Image", "Kept", "Level", "Readable"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,25 @@ class Readable(Protocol):
 
     def __getitem__(self, key: tuple[slice, ...], /) -> Any:
         """Give the voxels of one slice per stored axis."""
+        ...
+
+
+@runtime_checkable
+class Kept(Protocol):
+    """A readable array that is kept somewhere chunk by chunk, and may have gaps or vanish."""
+
+    def problem(self) -> str | None:
+        """Say why the array can no longer be read; None while it can.
+
+        Raises
+        ------
+        InputError
+            It is on a server, and that says why.
+        """
+        ...
+
+    def gap(self, key: tuple[slice, ...]) -> Any:
+        """Give the value of a box in which nothing is stored; None where something may be."""
         ...
 
 
@@ -71,8 +90,8 @@ class Image:
         Type that `read` gives, in the machine's byte order; bool is read as uint8.
     format : str
         What the image is stored as, in words.
-    source : Path or None
-        File or folder it comes from; None for arrays in memory.
+    source : Path, Url or None
+        File, folder or store on a server that it comes from; None for arrays in memory.
     affine : ndarray or None
         NIfTI only: voxel indices (x, y, z) to world, 4 x 4.
     nan_as : float or None
@@ -86,7 +105,7 @@ class Image:
     channels: tuple[str, ...]
     dtype: np.dtype[Any]
     format: str = "array"
-    source: Path | None = None
+    source: Source | None = None
     affine: NDArray[np.float64] | None = None
     nan_as: float | None = None
 
@@ -130,6 +149,54 @@ class Image:
         self._check(level, box, time)
         stored = self._fetch(level, box, time)
         return self._clean(self._ordered(stored))
+
+    def constant(self, level: int, box: Box, time: int = 0) -> NDArray[Any] | None:
+        """Give the voxels of a box without reading, where none of its chunks is stored.
+
+        It costs a look for one file per chunk, or per shard where there are shards.
+
+        Parameters
+        ----------
+        level, box, time
+            As for `read`.
+
+        Returns
+        -------
+        ndarray of shape (C,) or None
+            What `read` would give at every voxel, per channel. None where a chunk is stored, and
+            where that is not known: for whatever is no local zarr array.
+
+        Raises
+        ------
+        InputError
+            The level, the box or the time does not exist, or the store has vanished.
+        """
+        self._check(level, box, time)
+        array = self.arrays[level]
+        value = array.gap(self._key(box, time)) if isinstance(array, Kept) else None
+        if value is None:
+            return None
+        self.check_present(level)
+        return self._clean(np.full(len(self.channels), value, array.dtype))
+
+    def check_present(self, level: int) -> None:
+        """Refuse to go on when a level is no longer there.
+
+        Zarr reads chunks that are not there as the fill value, so a store that was deleted or
+        unmounted would look empty. Arrays that are not kept chunk by chunk tell that by themselves.
+
+        Raises
+        ------
+        InputError
+            The metadata of the level can no longer be read.
+        """
+        array = self.arrays[level]
+        problem = array.problem() if isinstance(array, Kept) else None
+        if problem is not None:
+            raise InputError(
+                f"{self._called} vanished while it was read (level {level}: {problem}). Bring it "
+                "back, and run the same again."
+            )
 
     @property
     def _called(self) -> str:
@@ -179,10 +246,8 @@ class Image:
             raise InputError(f"{self._called} has no time {time}; it has 0 to {self.times - 1}.")
 
     def _fetch(self, level: int, box: Box, time: int) -> NDArray[Any]:
-        where = dict(zip(self.axes.spatial, box.slices, strict=True))
-        where |= {"t": slice(time, time + 1), "c": slice(None)}
         try:
-            return np.asarray(self.arrays[level][tuple(where[a] for a in self.axes.names)])
+            return np.asarray(self.arrays[level][self._key(box, time)])
         except (ZigguratError, MemoryError):
             raise
         # Codecs of half a dozen libraries raise what they like; the person needs one sentence.
@@ -191,6 +256,12 @@ class Image:
                 f"{self._called} cannot be read at level {level}, box {box}: "
                 f"{_first_line(error)}. The file may be damaged or incomplete; copy it again."
             ) from error
+
+    def _key(self, box: Box, time: int) -> tuple[slice, ...]:
+        """Give one slice per stored axis."""
+        where = dict(zip(self.axes.spatial, box.slices, strict=True))
+        where |= {"t": slice(time, time + 1), "c": slice(0, len(self.channels))}
+        return tuple(where[letter] for letter in self.axes.names)
 
     def _ordered(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Bring stored axes to (C, (Z), Y, X)."""

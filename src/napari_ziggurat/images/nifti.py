@@ -154,7 +154,7 @@ def _storable(plane: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 def _header_like(like: Image) -> Any:
     """Header of the source, which knows what its affine means; None for other sources."""
-    if like.affine is None or like.source is None or not like.source.is_file():
+    if like.affine is None or not isinstance(like.source, Path) or not like.source.is_file():
         return None
     source: Any = nibabel.load(like.source)
     header = source.header.copy()

@@ -2,22 +2,23 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import zarr
 from yaozarrs import v04, v05
 
 from napari_ziggurat.errors import InputError
+from napari_ziggurat.images.source import Source, Url
 from napari_ziggurat.images.stored import Stored
 from napari_ziggurat.images.units import convert_length, short_unit
+from napari_ziggurat.images.zarr_array import ZarrArray
 
 __all__ = ["image_attributes", "ome_version", "read_zarr"]
 
 Multiscale = v04.Multiscale | v05.Multiscale
 
 
-def read_zarr(path: Path) -> Stored:
+def read_zarr(path: Source) -> Stored:
     """Read the metadata of an OME-Zarr image, or of a single zarr array."""
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -26,9 +27,8 @@ def read_zarr(path: Path) -> Stored:
         return _read_node(path)
 
 
-def _read_node(path: Path) -> Stored:
-    # The copy of all metadata that some stores keep is passed by: it may be older than they are.
-    node = zarr.open(path, mode="r", use_consolidated=False)
+def _read_node(path: Source) -> Stored:
+    node = _open_node(path)
     if isinstance(node, zarr.Array):
         return _read_array(node)
     attributes = dict(node.attrs)
@@ -39,6 +39,15 @@ def _read_node(path: Path) -> Stored:
     arrays = tuple(_level_array(node, dataset.path, path) for dataset in multiscale.datasets)
     _check_axes(multiscale, arrays, path)
     return _stored(multiscale, arrays, image_attributes(attributes), version)
+
+
+def _open_node(path: Source) -> Any:
+    if isinstance(path, Url):
+        from napari_ziggurat.images.remote import open_node
+
+        return open_node(path)
+    # The copy of all metadata that some stores keep is passed by: it may be older than they are.
+    return zarr.open(path, mode="r", use_consolidated=False)
 
 
 def ome_version(attributes: Mapping[str, Any]) -> str | None:
@@ -61,7 +70,7 @@ def _read_array(array: Any) -> Stored:
     names = names or array.attrs.get("_ARRAY_DIMENSIONS") or [None] * array.ndim
     letters = "".join(_plain_letter(name) for name in names)
     silent = len(set(letters)) < len(letters) or "?" in letters
-    return Stored("zarr array", (array,), None if silent else letters)
+    return Stored("zarr array", (ZarrArray(array),), None if silent else letters)
 
 
 def _plain_letter(name: object) -> str:
@@ -69,7 +78,7 @@ def _plain_letter(name: object) -> str:
     return text if len(text) == 1 and text in "tczyx" else "?"
 
 
-def _multiscale(attributes: Mapping[str, Any], version: str, path: Path) -> Multiscale:
+def _multiscale(attributes: Mapping[str, Any], version: str, path: Source) -> Multiscale:
     models: dict[str, type[Multiscale]] = {"0.4": v04.Multiscale, "0.5": v05.Multiscale}
     model = models.get(version)
     if model is None:
@@ -93,7 +102,7 @@ def _problem(error: Any) -> str:
     return f"{where}: {str(first['msg']).splitlines()[0].rstrip('.')}"
 
 
-def _level_array(group: Any, name: str, path: Path) -> Any:
+def _level_array(group: Any, name: str, path: Source) -> ZarrArray:
     try:
         array = group[name]
     except KeyError:
@@ -103,20 +112,20 @@ def _level_array(group: Any, name: str, path: Path) -> Any:
         ) from None
     if not isinstance(array, zarr.Array):
         raise InputError(f"{path} lists '{name}' as a level, but it is a group, not an array.")
-    return array
+    return ZarrArray(array)
 
 
-def _check_axes(multiscale: Multiscale, arrays: Sequence[Any], path: Path) -> None:
-    if any(array.ndim != len(multiscale.axes) for array in arrays):
+def _check_axes(multiscale: Multiscale, arrays: Sequence[ZarrArray], path: Source) -> None:
+    if any(len(array.shape) != len(multiscale.axes) for array in arrays):
         raise InputError(
             f"{path} names {len(multiscale.axes)} axes in its metadata, but its arrays have "
-            f"{arrays[0].ndim}; mend the metadata."
+            f"{len(arrays[0].shape)}; mend the metadata."
         )
 
 
 def _stored(
     multiscale: Multiscale,
-    arrays: tuple[Any, ...],
+    arrays: tuple[ZarrArray, ...],
     attributes: Mapping[str, Any],
     version: str,
 ) -> Stored:
@@ -183,7 +192,7 @@ def _channel_labels(attributes: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(label) for label in labels) if all(labels) else ()
 
 
-def _what_to_open(path: Path, group: Any, attributes: Mapping[str, Any]) -> str:
+def _what_to_open(path: Source, group: Any, attributes: Mapping[str, Any]) -> str:
     """Say what the group is and which path inside it is an image."""
     attributes = {**attributes, **attributes.get("ome", {})}
     if "bioformats2raw.layout" in attributes:
@@ -216,7 +225,7 @@ def _images_in(group: Any) -> list[str]:
     return sorted(name for name, child in group.groups() if ome_version(dict(child.attrs)))
 
 
-def _choose(path: Path, what: str, names: Sequence[str]) -> str:
+def _choose(path: Source, what: str, names: Sequence[str]) -> str:
     if not names:
         return f"{path} {what}, and no image was found in it; name the path of an image."
     listed = ", ".join(str(path / name) for name in names[:5])

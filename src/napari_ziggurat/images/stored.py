@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.images.image import Image, Readable
+from napari_ziggurat.images.source import Source
 
 __all__ = ["Said", "Stored"]
 
@@ -60,4 +60,4 @@ class Said:
     unit: str | None = None
     nan_as: float | None = None
     like: Image | None = None
-    source: Path | None = None
+    source: Source | None = None

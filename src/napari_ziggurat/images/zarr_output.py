@@ -16,6 +16,7 @@ from napari_ziggurat.errors import ExistsError, InputError, MissingError
 from napari_ziggurat.images.files import is_zarr, stem
 from napari_ziggurat.images.grid import OutputGrid
 from napari_ziggurat.images.ome_zarr import image_attributes, ome_version
+from napari_ziggurat.images.source import Source, Url
 from napari_ziggurat.images.zarr_metadata import (
     Kind,
     Version,
@@ -135,8 +136,12 @@ def stored_files(array: Any, slices: Sequence[slice]) -> Iterator[Path]:
         yield folder / array.metadata.encode_chunk_key(index)
 
 
-def read_attributes(path: Path) -> dict[str, Any]:
-    """Read the attributes of an output's group."""
+def read_attributes(path: Source) -> dict[str, Any]:
+    """Read the attributes of an output's group, or of what lies at a URL."""
+    if isinstance(path, Url):
+        from napari_ziggurat.images.remote import open_node
+
+        return dict(open_node(path).attrs)
     return dict(_open_group(path, mode="r").attrs)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from napari_ziggurat.errors import InputError
+from napari_ziggurat.images import Source
 from napari_ziggurat.runs.settings import Settings, setting
 from napari_ziggurat.runs.values import (
     AxesText,
@@ -17,13 +18,15 @@ from napari_ziggurat.runs.values import (
     DeviceText,
     Dims,
     Finite,
+    ImageSource,
+    ImageSources,
     Level,
+    LocalPath,
     LossWeights,
     MemoryText,
     OmeZarrVersion,
     PartText,
     PatchShape,
-    Paths,
     Positive,
     Seed,
     SpacingValues,
@@ -115,7 +118,10 @@ class _SourceSettings(Settings):
 class InfoConfig(_SourceSettings):
     """What ``ziggurat info`` shows."""
 
-    image: Annotated[Path, setting("Image file, OME-Zarr or folder of images.", positional=True)]
+    image: Annotated[
+        ImageSource,
+        setting("Image file, OME-Zarr (also by URL) or folder of images.", positional=True),
+    ]
 
 
 class NetworksConfig(Settings):
@@ -133,19 +139,19 @@ class _LearningSettings(_SourceSettings):
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("labels", "annotation"),)
 
     image: Annotated[
-        Paths,
+        ImageSources,
         Field(min_length=1),
-        setting("Image file, OME-Zarr or folder; may be said again."),
+        setting("Image file, OME-Zarr (also by URL) or folder; may be said again."),
     ]
     labels: Annotated[
-        Paths,
+        ImageSources,
         setting("Labels of every voxel of the image; 0 is background."),
     ] = ()
     annotation: Annotated[
-        Paths,
+        ImageSources,
         setting("Labels of some voxels: 0 unlabelled, 1 to 254 a class, 255 background."),
     ] = ()
-    out: Annotated[Path, setting("Folder that the model is written to.")]
+    out: Annotated[LocalPath, setting("Folder that the model is written to.")]
     task: Annotated[
         Task,
         setting("semantic: classes as labelled; foreground: every label is class 1."),
@@ -154,8 +160,8 @@ class _LearningSettings(_SourceSettings):
         Level | None,
         setting("Resolution level to train on; 0 is the finest.", metavar="N"),
     ] = None
-    val_image: Annotated[Paths, setting("Image to validate on; may be said again.")] = ()
-    val_labels: Annotated[Paths, setting("Labels of --val-image.")] = ()
+    val_image: Annotated[ImageSources, setting("Image to validate on; may be said again.")] = ()
+    val_labels: Annotated[ImageSources, setting("Labels of --val-image.")] = ()
     overwrite: _OverwriteSetting = False
 
     @model_validator(mode="after")
@@ -174,7 +180,7 @@ class _LearningSettings(_SourceSettings):
         return self
 
     @property
-    def truth(self) -> tuple[Path, ...]:
+    def truth(self) -> tuple[Source, ...]:
         """Labels or annotation, one for each image."""
         return self.labels or self.annotation
 
@@ -204,7 +210,7 @@ class TrainConfig(_LearningSettings):
     ] = None
     seed: _SeedSetting = 0
     from_model: Annotated[
-        Path | None,
+        LocalPath | None,
         setting(
             "Model to go on from instead of a fresh network.", option="--from", metavar="MODEL"
         ),
@@ -281,7 +287,7 @@ class SearchConfig(_LearningSettings):
 
     alternatives: ClassVar = (("minutes", "candidates"), *_LearningSettings.alternatives)
 
-    out: Annotated[Path, setting("Folder that the log and the best network are written to.")]
+    out: Annotated[LocalPath, setting("Folder that the log and the best network are written to.")]
     minutes: Annotated[
         Positive | None,
         setting(
@@ -343,10 +349,13 @@ class SearchConfig(_LearningSettings):
 class SegmentConfig(_SourceSettings):
     """What ``ziggurat segment`` does: one image to one output, a folder to a folder."""
 
-    image: Annotated[Path, setting("Image file, OME-Zarr or folder of images.", positional=True)]
-    model: Annotated[Path, setting("Folder of the model.")]
+    image: Annotated[
+        ImageSource,
+        setting("Image file, OME-Zarr (also by URL) or folder of images.", positional=True),
+    ]
+    model: Annotated[LocalPath, setting("Folder of the model.")]
     out: Annotated[
-        Path,
+        LocalPath,
         setting(
             "Output: .ome.zarr, IMAGE.ome.zarr/labels/NAME, .tif, .nii.gz or .png; "
             "a folder for a folder.",
@@ -480,10 +489,12 @@ class SegmentConfig(_SourceSettings):
 class EvaluateConfig(Settings):
     """What ``ziggurat evaluate`` compares: two files, or two folders matched by stem."""
 
-    prediction: Annotated[Path, setting("Predicted labels: a file or a folder.", positional=True)]
-    labels: Annotated[Path, setting("True labels: a file or a folder.", positional=True)]
+    prediction: Annotated[
+        ImageSource, setting("Predicted labels: a file or a folder.", positional=True)
+    ]
+    labels: Annotated[ImageSource, setting("True labels: a file or a folder.", positional=True)]
     mask: Annotated[
-        Path | None,
+        ImageSource | None,
         setting("Compare only where this is not 0: a file or a folder.", metavar="PATH"),
     ] = None
     task: Annotated[
@@ -498,13 +509,13 @@ class EvaluateConfig(Settings):
 class ExportConfig(Settings):
     """What ``ziggurat export`` writes."""
 
-    model: Annotated[Path, setting("Folder of the model.", positional=True)]
+    model: Annotated[LocalPath, setting("Folder of the model.", positional=True)]
     format: Annotated[
         Literal["onnx", "tensorrt"],
         setting("Format of the file; tensorrt needs TensorRT and makes an engine for this GPU."),
     ] = "onnx"
     out: Annotated[
-        Path | None, setting("File to write; beside the model unless given.", metavar="PATH")
+        LocalPath | None, setting("File to write; beside the model unless given.", metavar="PATH")
     ] = None
     overwrite: _OverwriteSetting = False
 
@@ -512,9 +523,9 @@ class ExportConfig(Settings):
 class ExplainConfig(_SourceSettings):
     """What ``ziggurat explain`` looks at: a network at work on one region of an image."""
 
-    model: Annotated[Path, setting("Folder of the model.", positional=True)]
-    image: Annotated[Path, setting("Image file or OME-Zarr.", positional=True)]
-    out: Annotated[Path, setting("Folder for everything that is found.")]
+    model: Annotated[LocalPath, setting("Folder of the model.", positional=True)]
+    image: Annotated[ImageSource, setting("Image file or OME-Zarr (also by URL).", positional=True)]
+    out: Annotated[LocalPath, setting("Folder for everything that is found.")]
     level: Annotated[
         Level | None,
         setting("Resolution level; chosen by the model's spacing unless given.", metavar="N"),
@@ -535,7 +546,7 @@ class ExplainConfig(_SourceSettings):
 class DemoConfig(Settings):
     """What ``ziggurat demo`` makes."""
 
-    out: Annotated[Path, setting("Folder for everything that the demo writes.")] = Path(
+    out: Annotated[LocalPath, setting("Folder for everything that the demo writes.")] = Path(
         "ziggurat-demo"
     )
     minutes: Annotated[Positive, setting("Wall time of training.", metavar="M")] = 1.5
@@ -545,7 +556,7 @@ class DemoConfig(Settings):
 
 
 def _check_pairs(
-    option: str, images: tuple[Path, ...], truth: tuple[Path, ...], image: str = "--image"
+    option: str, images: tuple[Source, ...], truth: tuple[Source, ...], image: str = "--image"
 ) -> None:
     if len(images) != len(truth):
         raise InputError(

@@ -5,7 +5,6 @@ Everything is counted block by block, so that volumes may be larger than memory.
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from napari_ziggurat.classes import MAX_CLASS
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.evaluation.metrics import Confusion, Overlap
 from napari_ziggurat.geometry import Box
-from napari_ziggurat.images import Image, find_images, open_image, read_record, stem
+from napari_ziggurat.images import Image, Source, find_images, open_image, read_record, stem
 from napari_ziggurat.images.annotation import check_one_channel, whole_numbers
 from napari_ziggurat.progress import Progress
 from napari_ziggurat.runs.config import EvaluateConfig
@@ -168,7 +167,7 @@ def evaluate(config: EvaluateConfig) -> Generator[Progress, None, EvaluateResult
     return EvaluateResult(tuple(scores), names)
 
 
-def _match(prediction: Path, labels: Path) -> list[tuple[Path, Path]]:
+def _match(prediction: Source, labels: Source) -> list[tuple[Source, Source]]:
     """Pair files; the probabilities that a run wrote beside its labels are no predictions."""
     if find_images(prediction) == [prediction]:
         return match_files([prediction], [labels])
@@ -191,7 +190,7 @@ def _compare(comparison: _Comparison, *, alone: bool) -> Generator[Progress, Non
     return confusion
 
 
-def _find_masks(mask: Path | None, predictions: list[Path]) -> list[Path | None]:
+def _find_masks(mask: Source | None, predictions: list[Source]) -> list[Source | None]:
     """One mask for all, or one per prediction by name; further masks are not used."""
     if mask is None:
         return [None] * len(predictions)
@@ -210,13 +209,13 @@ def _class_names(record: Mapping[str, Any]) -> dict[int, str]:
     return {int(each["value"]): str(each["name"]) for each in classes}
 
 
-def _refuse_unfinished(path: Path, record: Mapping[str, Any]) -> None:
+def _refuse_unfinished(path: Source, record: Mapping[str, Any]) -> None:
     if record.get("status") == "running":
         raise InputError(f"{path} is not finished; run the same 'ziggurat segment' again first.")
 
 
 def _open(
-    prediction: Path, labels: Path, mask: Path | None, axes: str | None, foreground: bool
+    prediction: Source, labels: Source, mask: Source | None, axes: str | None, foreground: bool
 ) -> _Comparison:
     predicted = open_image(prediction, axes=axes)
     true = open_image(labels, like=predicted)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from napari_ziggurat.images.image import Image, Level
@@ -22,7 +21,7 @@ def describe(image: Image) -> dict[str, Any]:
     """
     return {
         "name": image.name,
-        "path": None if image.source is None else str(Path(image.source)),
+        "path": None if image.source is None else str(image.source),
         "format": image.format,
         "axes": image.axes.names,
         "shape": list(image.levels[0].shape),

@@ -43,14 +43,15 @@ class Job:
             The image is in memory, where no other process can read it.
         """
         plan = output.plan
-        if plan.image.source is None:
+        source = plan.image.source
+        if source is None:
             raise InputError(
                 f"'{plan.image.name}' is in the memory of this process, and others cannot read it. "
                 "Write it to a file, or leave out what starts more processes."
             )
         resolved = config.model_copy(
             update={
-                "image": Path(plan.image.source).absolute(),
+                "image": source.absolute() if isinstance(source, Path) else source,
                 "model": config.model.absolute(),
                 "out": output.out.absolute(),
                 "level": plan.level,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.images import Image, find_images, open_image, read_record, stem
+from napari_ziggurat.images import Image, Source, Url, find_images, open_image, read_record, stem
 from napari_ziggurat.images.annotation import check_one_channel
 from napari_ziggurat.images.finite import refuse_not_finite
 from napari_ziggurat.progress import Progress
@@ -25,18 +25,18 @@ class Opener:
     unit: str | None = None
     nan_as: float | None = None
 
-    def image(self, path: Path) -> Image:
+    def image(self, path: Source) -> Image:
         """Open an image."""
         return open_image(
             path, axes=self.axes, spacing=self.spacing, unit=self.unit, nan_as=self.nan_as
         )
 
-    def labels(self, path: Path, image: Image) -> Image:
+    def labels(self, path: Source, image: Image) -> Image:
         """Open the labels of an image; where their file is silent they lie on its grid."""
         return open_image(path, like=image)
 
 
-def match_files(images: Sequence[Path], labels: Sequence[Path]) -> list[tuple[Path, Path]]:
+def match_files(images: Sequence[Source], labels: Sequence[Source]) -> list[tuple[Source, Source]]:
     """Pair files: in order where both are files, by stem where both are folders.
 
     Raises
@@ -44,7 +44,7 @@ def match_files(images: Sequence[Path], labels: Sequence[Path]) -> list[tuple[Pa
     InputError
         Files of folders do not match; all of them are named.
     """
-    pairs: list[tuple[Path, Path]] = []
+    pairs: list[tuple[Source, Source]] = []
     for image, truth in zip(images, labels, strict=True):
         ours, theirs = find_images(image), find_images(truth)
         if ours == [image] and theirs == [truth]:
@@ -55,13 +55,13 @@ def match_files(images: Sequence[Path], labels: Sequence[Path]) -> list[tuple[Pa
 
 
 def open_pairs(
-    files: Sequence[tuple[Path, Path]], opener: Opener, like: Image | None = None
+    files: Sequence[tuple[Source, Source]], opener: Opener, like: Image | None = None
 ) -> list[Pair]:
     """Open images with their labels; refuse images that differ in axes or channels.
 
     Parameters
     ----------
-    files : sequence of (Path, Path)
+    files : sequence of (Path or Url, Path or Url)
         Each image and its labels.
     opener : Opener
         Opens them.
@@ -107,8 +107,8 @@ def check_voxels(volumes: Sequence[LabelledVolume]) -> Iterator[Progress]:
             yield from refuse_not_finite(image, volume.level, time=None if times > 1 else 0)
 
 
-def _refuse_unfinished(labels: Path) -> None:
-    record = read_record(labels) if labels.exists() else None
+def _refuse_unfinished(labels: Source) -> None:
+    record = read_record(labels) if isinstance(labels, Url) or labels.exists() else None
     if record and record.get("status") == "running":
         raise InputError(
             f"{labels} is a segmentation that is not finished; run the same 'ziggurat segment' "
@@ -117,8 +117,8 @@ def _refuse_unfinished(labels: Path) -> None:
 
 
 def _by_stem(
-    images: Sequence[Path], labels: Sequence[Path], image: Path, truth: Path
-) -> list[tuple[Path, Path]]:
+    images: Sequence[Source], labels: Sequence[Source], image: Source, truth: Source
+) -> list[tuple[Source, Source]]:
     ours, theirs = (_by_name(paths) for paths in (images, labels))
     lonely = [p.name for s, p in ours.items() if s not in theirs]
     orphans = [p.name for s, p in theirs.items() if s not in ours]
@@ -130,7 +130,7 @@ def _by_stem(
     return [(path, theirs[name]) for name, path in ours.items()]
 
 
-def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
+def _by_name(paths: Sequence[Source]) -> dict[str, Source]:
     named = {stem(path): path for path in paths}
     twice = sorted(path.name for path in paths if named[stem(path)] != path)
     if twice:

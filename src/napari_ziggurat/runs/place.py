@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from napari_ziggurat.errors import ExistsError, InputError
-from napari_ziggurat.images import read_record
+from napari_ziggurat.images import Source, read_record
 from napari_ziggurat.images.export import check_format, export_memory
 from napari_ziggurat.images.zarr_output import check_removable, holds_image
 from napari_ziggurat.runs.cost import gigabytes
@@ -48,9 +48,9 @@ def probabilities_path(out: Path) -> Path:
     return out.with_name(f"{base}_{PROBABILITIES}.ome.zarr")
 
 
-def is_probabilities(path: Path) -> bool:
-    """Tell whether a store holds probabilities that a run wrote beside its labels."""
-    record = read_record(path) if path.is_dir() else None
+def is_probabilities(path: Source) -> bool:
+    """Tell whether a local store holds probabilities that a run wrote beside its labels."""
+    record = read_record(path) if isinstance(path, Path) and path.is_dir() else None
     return record is not None and record.get("content") == PROBABILITIES
 
 
@@ -176,11 +176,11 @@ def _check_export(plan: SegmentPlan, out: Path, memory: int | None) -> None:
         )
 
 
-def _check_apart(out: Path, source: Path | None) -> None:
+def _check_apart(out: Path, source: Source | None) -> None:
     """Refuse an output that would replace its input, or change an image from the inside."""
     here = out.resolve()
-    if source is not None:
-        there = Path(source).resolve()
+    if isinstance(source, Path):
+        there = source.resolve()
         if there == here:
             raise InputError(f"The output '{out}' is the input itself. Give another --out.")
         if there.is_relative_to(here):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_ziggurat.errors import InputError, WorkFailed
-from napari_ziggurat.images import Image, find_images, open_image, stem
+from napari_ziggurat.images import Image, Source, find_images, open_image, stem
 from napari_ziggurat.images.finite import refuse_not_finite
 from napari_ziggurat.networks import Intensity, Model, load_model
 from napari_ziggurat.progress import Progress, Run
@@ -122,7 +122,7 @@ def _crew(config: SegmentConfig, client: Any, opened: ExitStack) -> Crew:
     return Crew.of(config, client)
 
 
-def _jobs(config: SegmentConfig) -> list[tuple[Path, Path]]:
+def _jobs(config: SegmentConfig) -> list[tuple[Source, Path]]:
     """Pairs of input and output."""
     images = find_images(config.image)
     if images == [config.image]:
@@ -137,13 +137,13 @@ def _jobs(config: SegmentConfig) -> list[tuple[Path, Path]]:
     return list(zip(images, outs, strict=True))
 
 
-def _suffix(path: Path, config: SegmentConfig) -> str:
+def _suffix(path: Source, config: SegmentConfig) -> str:
     if config.all_scales:
         return ".ome.zarr"  # no other format that is written holds several levels
     return _SUFFIX_FOR.get(path.suffix.lower(), ".tif")
 
 
-def _open(path: Path, config: SegmentConfig) -> Image:
+def _open(path: Source, config: SegmentConfig) -> Image:
     return open_image(
         path,
         axes=config.axes,
@@ -154,7 +154,7 @@ def _open(path: Path, config: SegmentConfig) -> Image:
 
 
 def _segment_all(
-    jobs: list[tuple[Path, Path]], session: Session, crew: Crew, config: SegmentConfig
+    jobs: list[tuple[Source, Path]], session: Session, crew: Crew, config: SegmentConfig
 ) -> Run[SegmentResult]:
     """Segment every image of a folder; one that fails does not stop the others."""
     started = time.monotonic()

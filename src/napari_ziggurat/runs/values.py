@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Axes, Box, Spacing
+from napari_ziggurat.images import Source, Url, is_url, to_source
 
 __all__ = [
     "AxesText",
@@ -16,13 +17,15 @@ __all__ = [
     "DeviceText",
     "Dims",
     "Finite",
+    "ImageSource",
+    "ImageSources",
     "Level",
+    "LocalPath",
     "LossWeights",
     "MemoryText",
     "OmeZarrVersion",
     "PartText",
     "PatchShape",
-    "Paths",
     "Positive",
     "Seed",
     "SpacingValues",
@@ -62,7 +65,20 @@ def _split(value: object) -> object:
 
 
 def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str | Path) else value
+    return [value] if isinstance(value, str | Path | Url) else value
+
+
+def _source(value: object) -> object:
+    return to_source(value) if isinstance(value, str | Path) else value
+
+
+def _local(value: object) -> object:
+    if is_url(value):
+        raise InputError(
+            f"'{value}' is a URL, and only images and labels are read from a server; give a path "
+            "on this machine."
+        )
+    return value
 
 
 def _check_axes(value: str) -> str:
@@ -115,7 +131,11 @@ def _check_device(value: str) -> str:
     return value
 
 
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_one_or_many)]
+ImageSource = Annotated[
+    Source, BeforeValidator(_source), PlainSerializer(str, return_type=str, when_used="json")
+]
+ImageSources = Annotated[tuple[ImageSource, ...], BeforeValidator(_one_or_many)]
+LocalPath = Annotated[Path, BeforeValidator(_local)]
 _Numbers = Annotated[tuple[float, ...], BeforeValidator(_split)]
 _Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_split)]
 Dims = Annotated[Literal[2, 3], BeforeValidator(_whole_number)]
