@@ -13,7 +13,7 @@ from napari_ziggurat.geometry import BlockGrid, Box
 from napari_ziggurat.images.zarr_metadata import Kind
 from napari_ziggurat.images.zarr_output import open_output
 
-__all__ = ["fill_coarser", "majority", "mean", "reduce_box"]
+__all__ = ["fill_coarser", "finer_box", "majority", "mean", "reduce_box"]
 
 Voxels = NDArray[Any]
 Reduce = Callable[[Voxels, Sequence[int]], Voxels]
@@ -62,6 +62,18 @@ def reduce_box(fine: Any, coarse: Any, box: Box, kind: Kind) -> None:
     coarse[box.slices] = _reduced(fine, coarse, box, majority if kind == "labels" else mean)
 
 
+def finer_box(fine: Any, coarse: Any, box: Box) -> Box:
+    """Voxels of a level that those of the next coarser one are made from, per stored axis."""
+    factors = _factors(fine, coarse)
+    start = [a * f for a, f in zip(box.start, factors, strict=True)]
+    stop = [min(b * f, n) for b, f, n in zip(box.stop, factors, fine.shape, strict=True)]
+    return Box(tuple(start), tuple(stop))
+
+
+def _factors(fine: Any, coarse: Any) -> list[int]:
+    return [-(-n // m) for n, m in zip(fine.shape, coarse.shape, strict=True)]
+
+
 def _steps(arrays: Sequence[Any]) -> Iterator[tuple[Any, Any, Box]]:
     for fine, coarse in itertools.pairwise(arrays):
         for block in _shards(coarse):
@@ -74,13 +86,11 @@ def _shards(array: Any) -> BlockGrid:
 
 def _reduced(fine: Any, coarse: Any, shard: Box, reduce: Reduce) -> Voxels:
     """Make one shard, in pieces that are whole chunks."""
-    factors = [-(-n // m) for n, m in zip(fine.shape, coarse.shape, strict=True)]
+    factors = _factors(fine, coarse)
     voxels = np.empty(shard.shape, coarse.dtype)
     for block in BlockGrid(shard, _piece(shard.shape, coarse.chunks)):
         box = block.write_box
-        start = [a * f for a, f in zip(box.start, factors, strict=True)]
-        stop = [min(b * f, n) for b, f, n in zip(box.stop, factors, fine.shape, strict=True)]
-        source = np.asarray(fine[Box(tuple(start), tuple(stop)).slices])
+        source = np.asarray(fine[finer_box(fine, coarse, box).slices])
         voxels[box.relative_to(shard.start).slices] = reduce(source, factors)
     return voxels
 

@@ -8,6 +8,7 @@ from napari_ziggurat.progress import Progress
 from napari_ziggurat.runs.executor import Executor, drive
 from napari_ziggurat.runs.output import Output
 from napari_ziggurat.runs.schedule import Schedule
+from napari_ziggurat.runs.tally import Tally
 from napari_ziggurat.runs.tasks import Tasks
 
 __all__ = ["fill"]
@@ -53,7 +54,8 @@ def fill(output: Output, schedule: Schedule, executor: Executor) -> Iterator[Pro
         others = f"{blocks} left to other processes, the last of which finishes the output."
         yield Progress("segment", done, total, message=others)
     else:
-        output.finish()
+        tally = Tally.of(output.journal, len(schedule.tasks))
+        output.finish({"windows": tally.as_dict()})
 
 
 def _failure(tasks: Tasks, failed: dict[int, str]) -> str:

@@ -51,12 +51,15 @@ class Entry:
         Windows that it needed; 0 for a block that is made of finer ones.
     seconds : float
         How long it took.
+    constant : int
+        Of the windows, those that held one value: the network saw each value once.
     """
 
     task: int
     digest: str
     windows: int
     seconds: float
+    constant: int = 0
 
     def line(self) -> bytes:
         """Give the line in the journal."""

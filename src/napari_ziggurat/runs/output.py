@@ -75,13 +75,19 @@ class Output:
             write_attributes(store, {"ziggurat": {"status": "running"}})
         return replace(self, complete=False)
 
-    def finish(self) -> None:
-        """Mark the output as complete and export it where a file is wanted."""
+    def finish(self, facts: Mapping[str, Any] | None = None) -> None:
+        """Mark the output as complete and export it where a file is wanted.
+
+        Parameters
+        ----------
+        facts : mapping, optional
+            What is known of the run now that it is over, for its record.
+        """
+        last = {**(facts or {}), "status": "complete"}
         for store in self.stores:
-            write_attributes(store, {"ziggurat": {"status": "complete"}})
+            write_attributes(store, {"ziggurat": last})
         if self.store != self.out:
-            record = {**self.record, "status": "complete"}
-            export_labels(self.store, self.out, self.plan.image, record)
+            export_labels(self.store, self.out, self.plan.image, {**self.record, **last})
         self.tidy()
 
     def tidy(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_ziggurat.errors import InputError, WorkFailed
-from napari_ziggurat.images import Image, Source, find_images, open_image, stem
+from napari_ziggurat.images import Image, Source, find_images, open_image, read_record, stem
 from napari_ziggurat.images.finite import refuse_not_finite
 from napari_ziggurat.networks import Intensity, Model, load_model
 from napari_ziggurat.progress import Progress, Run
@@ -23,6 +23,7 @@ from napari_ziggurat.runs.output import Output, begin_output
 from napari_ziggurat.runs.place import check_place, disk_words
 from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
+from napari_ziggurat.runs.tally import Tally
 from napari_ziggurat.runs.verify import verify
 
 __all__ = ["SegmentResult", "segment", "segment_image"]
@@ -45,6 +46,8 @@ class SegmentResult:
         What went wrong with the others.
     plans : mapping of str to mapping
         The plan of each image in figures, and as ``words``.
+    windows : mapping of str to Tally
+        How many windows of each image were computed, and how many held one value.
     seconds : float
         Wall time.
     """
@@ -52,6 +55,7 @@ class SegmentResult:
     outputs: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     plans: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    windows: Mapping[str, Tally] = field(default_factory=dict)
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, object]:
@@ -60,10 +64,14 @@ class SegmentResult:
 
     def render(self) -> str:
         """Say where everything lies; after a dry run, what would be done."""
-        lines = [f"{image} -> {out}" for image, out in self.outputs.items()]
+        lines = [f"{image} -> {out}{self._counted(image)}" for image, out in self.outputs.items()]
         lines += [str(p["words"]) for image, p in self.plans.items() if image not in self.outputs]
         lines += [f"{image} failed: {why}" for image, why in self.failed.items()]
         return "\n".join(lines)
+
+    def _counted(self, image: str) -> str:
+        tally = self.windows.get(image)
+        return f" ({tally.render()})" if tally is not None and tally.constant else ""
 
 
 class SomeFailed(WorkFailed):
@@ -175,6 +183,7 @@ def _segment_all(
         outputs={k: v for each in results for k, v in each.outputs.items()},
         failed=failed,
         plans={k: v for each in results for k, v in each.plans.items()},
+        windows={k: v for each in results for k, v in each.windows.items()},
         seconds=time.monotonic() - started,
     )
     if failed:
@@ -212,7 +221,10 @@ def _segment_one(image: Image, session: Session, out: Path, crew: Crew) -> Run[S
     else:
         with crew.at_work(output, session, dict(enumerate(intensities))) as (schedule, executor):
             yield from fill(output, schedule, executor)
-    return SegmentResult({name: str(out)}, plans=plans, seconds=time.monotonic() - started)
+    windows = {name: Tally.told(read_record(out))}
+    return SegmentResult(
+        {name: str(out)}, plans=plans, windows=windows, seconds=time.monotonic() - started
+    )
 
 
 def _begin(plan: SegmentPlan, session: Session, out: Path, crew: Crew) -> Output:

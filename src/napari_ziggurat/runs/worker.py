@@ -7,15 +7,17 @@ pause.
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box, Cell
+from napari_ziggurat.inference.background import Background
 from napari_ziggurat.inference.block import CellPredictor, Piece, WindowReader
 from napari_ziggurat.networks import Intensity
 from napari_ziggurat.runs.block_result import BlockResult
@@ -42,6 +44,7 @@ class _Block:
     waiting: int  # cells that are not submitted yet
     flying: int = 0
     done: int = 0
+    constant: int = 0
     error: Exception | None = None
     started: float = field(default_factory=time.monotonic)
 
@@ -56,10 +59,11 @@ class _Block:
 
 @dataclass(frozen=True, eq=False)
 class _Write:
-    """A block that is being written."""
+    """A block that is being written, and the windows of it that were reported and were not."""
 
     task: Task
-    windows: int
+    reported: int
+    unreported: int
     future: "Future[None]"
 
 
@@ -81,6 +85,7 @@ class Worker:
     ) -> None:
         self._plan, self._session = output.plan, session
         self._cells: CellPredictor = session.cells(output.plan)
+        self._background = Background(self._cells)
         self._writer = output.writer
         self._log: Log = output.journal.log()
         self._intensities = dict(intensities or {})
@@ -99,18 +104,14 @@ class Worker:
     def submit(self, task: Task) -> None:
         """Begin to read a block, or to make one of finer ones."""
         if task.node.level:
-            self._write(task, 0, time.monotonic(), partial(self._writer.coarsen, task))
+            self._write(task, partial(self._writer.coarsen, task))
             return
-        box = task.node.block.write_box
-        self._blocks.append(
-            _Block(
-                task,
-                BlockResult.empty(self._plan, box),
-                self._cells.lattice.cells(box),
-                self._reader(task),
-                self._cells.lattice.count(box),
-            )
-        )
+        plan, box = self._plan, task.node.block.write_box
+        value = plan.image.constant(plan.level, plan.lattice.read_box(box), task.time)
+        if value is None:
+            self._begin(task, self._session.reader(self._read(task), self._intensity(task.time)))
+        else:
+            self._submit_constant(task, value)
 
     def collect(self) -> list[Report]:
         """Wait for a window or a file; give what is new."""
@@ -135,18 +136,41 @@ class Worker:
         self._writing.shutdown()
         self._log.__exit__()
 
-    def _reader(self, task: Task) -> WindowReader:
-        """Read the voxels of a block once, in another thread; its windows are cut from them."""
-        plan = self._plan
-        box = plan.lattice.read_box(task.node.block.write_box)
-        voxels: Future[NDArray[Any]] = self._reading.submit(
-            plan.image.read, plan.level, box, task.time
+    def _begin(self, task: Task, reader: WindowReader) -> None:
+        box, lattice = task.node.block.write_box, self._cells.lattice
+        result = BlockResult.empty(self._plan, box)
+        self._blocks.append(_Block(task, result, lattice.cells(box), reader, lattice.count(box)))
+
+    def _submit_constant(self, task: Task, value: NDArray[Any]) -> None:
+        """Begin a block of which nothing is stored; it is finished where it is background."""
+        intensity = self._intensity(task.time)
+        one = value.reshape(-1, *[1] * len(self._plan.lattice.shape))
+        reader = self._session.reader(
+            lambda box: np.broadcast_to(one, (len(one), *box.shape)), intensity
         )
+        box, seen = task.node.block.write_box, intensity.apply(one).tobytes()
+        if self._plan.probabilities or not self._background.covers(box, seen, reader):
+            self._begin(task, reader)
+            return
+        windows = self._cells.lattice.count(box)
+        work = partial(self._writer.leave_empty, task)
+        self._write(task, work, unreported=windows, constant=windows)
+
+    def _read(self, task: Task) -> Callable[[Box], NDArray[Any]]:
+        """Read the voxels of a block once, in another thread; its windows are cut from them."""
+        box = self._plan.lattice.read_box(task.node.block.write_box)
+        voxels: Future[NDArray[Any]] = self._reading.submit(self._voxels, box, task.time)
 
         def read(window: Box) -> NDArray[Any]:
             return voxels.result()[(slice(None), *window.relative_to(box.start).slices)]
 
-        return self._session.reader(read, self._intensity(task.time))
+        return read
+
+    def _voxels(self, box: Box, moment: int) -> NDArray[Any]:
+        image, level = self._plan.image, self._plan.level
+        voxels = image.read(level, box, moment)
+        image.check_present(level)  # chunks of a store that is gone would be read as gaps
+        return voxels
 
     def _intensity(self, moment: int) -> Intensity:
         if moment not in self._intensities:
@@ -170,6 +194,7 @@ class Worker:
         block.flying -= 1
         try:
             piece = future.result()
+            block.constant += piece.constant
             if block.error is None:
                 block.result.put(piece)
         except Exception as error:
@@ -179,9 +204,9 @@ class Worker:
             return Report(block.task.number, 1)
         if block.error is not None:
             return self._failed(block.task, block.error, block.done - 1)
-        windows = self._cells.lattice.count(block.result.box)
+        work = partial(self._finish, block.task, block.result)
         self._write(
-            block.task, windows, block.started, partial(self._finish, block.task, block.result)
+            block.task, work, reported=block.done, constant=block.constant, started=block.started
         )
         return Report(block.task.number, 1)
 
@@ -189,20 +214,32 @@ class Worker:
         result.finish()
         return self._writer.write(task, result)
 
-    def _write(self, task: Task, windows: int, started: float, work: "partial[str]") -> None:
-        def write_and_note() -> None:
-            digest = work()
-            self._log.add(Entry(task.number, digest, windows, time.monotonic() - started))
+    def _write(
+        self,
+        task: Task,
+        work: "partial[str]",
+        *,
+        reported: int = 0,
+        unreported: int = 0,
+        constant: int = 0,
+        started: float | None = None,
+    ) -> None:
+        began = started or time.monotonic()
 
-        self._writes.append(_Write(task, windows, self._writing.submit(write_and_note)))
+        def write_and_note() -> None:
+            digest, seconds = work(), time.monotonic() - began
+            self._log.add(Entry(task.number, digest, reported + unreported, seconds, constant))
+
+        future = self._writing.submit(write_and_note)
+        self._writes.append(_Write(task, reported, unreported, future))
 
     def _written(self, write: _Write) -> Report:
         error = write.future.exception()
         if error is None:
-            return Report(write.task.number, 0, "done")
+            return Report(write.task.number, write.unreported, "done")
         if not isinstance(error, Exception):
             raise error
-        return self._failed(write.task, error, write.windows)
+        return self._failed(write.task, error, write.reported)
 
     def _failed(self, task: Task, error: Exception, windows: int) -> Report:
         """Report a block that failed; raise what would hit every other one as well."""

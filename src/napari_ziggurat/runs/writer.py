@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import open_output
-from napari_ziggurat.images.pyramid import reduce_box
+from napari_ziggurat.images.pyramid import finer_box, reduce_box
 from napari_ziggurat.images.zarr_output import stored_files
 from napari_ziggurat.runs.block_result import BlockResult
 from napari_ziggurat.runs.plan import SegmentPlan
@@ -76,8 +76,17 @@ class BlockWriter:
         level = self._level(task)
         for store in self._stores:
             (box,) = self._boxes(task, store)
-            reduce_box(store.levels[level - 1], store.levels[level], box, store.kind)
+            fine, coarse = store.levels[level - 1 : level + 1]
+            if _is_stored(fine, finer_box(fine, coarse, box)):
+                reduce_box(fine, coarse, box, store.kind)
+            else:
+                _remove(stored_files(coarse, box.slices))
         return self.digest(task, flush=True)
+
+    def leave_empty(self, task: Task) -> str:
+        """Let a block be 0 throughout, which is not stored; as `write` otherwise."""
+        _remove(self._files(task))
+        return self.digest(task)
 
     def digest(self, task: Task, *, flush: bool = False) -> str:
         """Give a SHA-256 of the files of a block; one that is missing counts as such.
@@ -132,6 +141,17 @@ class BlockWriter:
             for store in self._stores
             for array, box in zip(store.levels[first:], self._boxes(task, store), strict=False)
         )
+
+
+def _is_stored(array: Any, box: Box) -> bool:
+    """Tell whether a box may have a voxel other than 0."""
+    return any(path.exists() for path in stored_files(array, box.slices))
+
+
+def _remove(files: Iterable[Path]) -> None:
+    """Remove what somebody else may have put where nothing belongs."""
+    for path in files:
+        path.unlink(missing_ok=True)
 
 
 def _add_file(digest: "hashlib._Hash", path: Path, flush: bool) -> None:
