@@ -3,9 +3,10 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from napari_ziggurat.geometry import Box
 from napari_ziggurat.runs.config import SegmentConfig
 
-__all__ = ["SegmentOptions"]
+__all__ = ["SegmentOptions", "coarse_changes"]
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,21 @@ class SegmentOptions:
         """Take what a config says."""
         same: dict[str, Any] = {f.name: getattr(config, f.name) for f in fields(cls)}
         return cls(**same | {"memory": config.memory_bytes})
+
+
+def coarse_changes(level: int, box: Box) -> dict[str, Any]:
+    """Give what a pass over a coarser level has other than its run; in options and in a config.
+
+    Parameters
+    ----------
+    level : int
+        Of the image.
+    box : Box
+        Voxels of that level.
+    """
+    return {
+        "level": level,
+        "box": str(box),
+        "probabilities": True,
+        "probability_type": "float16",
+    }

@@ -16,6 +16,7 @@ from napari_ziggurat.runs.journal import Fingerprint, Journal
 from napari_ziggurat.runs.place import (
     PROBABILITIES,
     clear,
+    coarse_folder,
     is_file_format,
     probabilities_path,
     working_store,
@@ -24,7 +25,7 @@ from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.storage import output_grid
 from napari_ziggurat.runs.writer import BlockWriter
 
-__all__ = ["Output", "begin_output", "go_on"]
+__all__ = ["Output", "begin_output", "go_on", "is_finished"]
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,10 @@ class Output:
         self.tidy()
 
     def tidy(self) -> None:
-        """Remove the working folder of a file that is finished."""
+        """Remove what only a run that is not finished needs: working store and coarser levels."""
         if self.store != self.out:
             shutil.rmtree(self.store, ignore_errors=True)
+        shutil.rmtree(coarse_folder(self.out), ignore_errors=True)
 
 
 def begin_output(
@@ -128,7 +130,7 @@ def begin_output(
     """
     record = {**facts, "fingerprint": fingerprint.digest, "status": "running"}
     output = replace(go_on(plan, out), record=record)
-    if not overwrite and _is_complete(out, fingerprint):
+    if not overwrite and is_finished(out, fingerprint):
         output.tidy()
         return replace(output, complete=True)
     if not overwrite:
@@ -146,7 +148,8 @@ def go_on(plan: SegmentPlan, out: Path) -> Output:
     return Output(out, store, plan, Journal(store / ".ziggurat"), {})
 
 
-def _is_complete(out: Path, fingerprint: Fingerprint) -> bool:
+def is_finished(out: Path, fingerprint: Fingerprint) -> bool:
+    """Tell whether the output of this very run is complete."""
     record = read_record(out) if out.exists() else None
     return (
         record is not None
@@ -162,7 +165,7 @@ def _can_go_on(output: Output, fingerprint: Fingerprint) -> bool:
     if output.journal.differences(fingerprint):
         return False
     # The working folder of a file is complete while the file is being written from it.
-    return output.store != output.out or not _is_complete(output.out, fingerprint)
+    return output.store != output.out or not is_finished(output.out, fingerprint)
 
 
 def _refuse_others(output: Output, fingerprint: Fingerprint) -> None:

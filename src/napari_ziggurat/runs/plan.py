@@ -10,15 +10,15 @@ from typing import Literal
 import numpy as np
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.geometry import Axes, BlockGrid, Box, Lattice
+from napari_ziggurat.geometry import Axes, BlockGrid, Box, Lattice, Upsampling
 from napari_ziggurat.images import Image
 from napari_ziggurat.inference.levels import PredictedLevel
 from napari_ziggurat.networks.checkpoint import ModelSpec
 from napari_ziggurat.runs.cost import Cost, Probe
 from napari_ziggurat.runs.level import check_fit, choose_level
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.options import SegmentOptions, coarse_changes
 
-__all__ = ["Engine", "SegmentPlan", "decide", "output_axes"]
+__all__ = ["Engine", "SegmentPlan", "decide", "output_axes", "with_coarse"]
 
 _BLOCK_SIDE = {2: 2048, 3: 256}
 _SLICES_PER_BLOCK = 16
@@ -84,6 +84,8 @@ class SegmentPlan:
         Version of the OME-Zarr that is written.
     notes : tuple of str
         What a person should know of the choices, a sentence each.
+    coarse : tuple of SegmentPlan
+        Passes over coarser levels of the image that come before, finest of them first.
     """
 
     image: Image
@@ -99,6 +101,7 @@ class SegmentPlan:
     probability_type: str = "float32"
     version: Literal["0.4", "0.5"] = "0.5"
     notes: tuple[str, ...] = ()
+    coarse: tuple["SegmentPlan", ...] = ()
 
     @property
     def grid(self) -> BlockGrid:
@@ -119,6 +122,15 @@ class SegmentPlan:
     def windows(self) -> int:
         """Windows to compute, over all blocks and time points."""
         return self.times * self.lattice.total(self.grid)
+
+    @property
+    def all_windows(self) -> int:
+        """Windows to compute, those of coarser levels included."""
+        return self.windows + sum(each.windows for each in self.coarse)
+
+    def upsampling(self, coarse: int) -> Upsampling:
+        """Tell how voxels of a coarser level of the image are brought to the grid of this plan."""
+        return self.image.levels[self.level].upsampling(self.image.levels[coarse])
 
     @property
     def redundancy(self) -> float:
@@ -239,6 +251,32 @@ def decide(
         options.probability_type, options.version,
         (*notes, *_network_notes(options, levels), *_machine_notes(options, engine)),
     )  # fmt: skip
+
+
+def with_coarse(plan: SegmentPlan, numbers: Sequence[int], options: SegmentOptions) -> SegmentPlan:
+    """Put passes over coarser levels before a plan, as far as its region needs them.
+
+    Parameters
+    ----------
+    plan : SegmentPlan
+        Of the finest level.
+    numbers : sequence of int
+        Levels of the image, finest first.
+    options : SegmentOptions
+        Those of the plan.
+
+    Raises
+    ------
+    InputError
+        There is no such level.
+    """
+    coarse = []
+    for number in numbers:
+        plan.image.check_level(number)
+        box = plan.upsampling(number).support(plan.region)
+        changed = replace(options, **coarse_changes(number, box))
+        coarse.append(decide(plan.image, plan.spec, changed, plan.engine, plan.levels))
+    return replace(plan, coarse=tuple(coarse))
 
 
 def _level(image: Image, spec: ModelSpec, asked: int | None) -> tuple[int, tuple[str, ...]]:

@@ -10,18 +10,16 @@ from typing import Any
 
 from napari_ziggurat.errors import InputError, WorkFailed
 from napari_ziggurat.images import Image, Source, find_images, open_image, read_record, stem
-from napari_ziggurat.images.finite import refuse_not_finite
-from napari_ziggurat.networks import Intensity, Model, load_model
+from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.progress import Progress, Run
+from napari_ziggurat.runs.carry_out import begin, look_through
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.crew import Crew
 from napari_ziggurat.runs.dask_cluster import connect
 from napari_ziggurat.runs.failure import explain
 from napari_ziggurat.runs.fill import fill
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.output import Output, begin_output
 from napari_ziggurat.runs.place import check_place, disk_words
-from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
 from napari_ziggurat.runs.tally import Tally
 from napari_ziggurat.runs.verify import verify
@@ -212,8 +210,8 @@ def _segment_one(image: Image, session: Session, out: Path, crew: Crew) -> Run[S
     yield Progress("plan", message="" if dry_run else words)
     if dry_run:
         return SegmentResult(plans=plans)
-    intensities = yield from _look_through(plan, session)
-    output = _begin(plan, session, out, crew)
+    intensities = yield from look_through(plan, session)
+    output = begin(plan, session, out, crew, overwrite=session.options.overwrite)
     if session.options.verify:
         output = yield from verify(output)
     if output.complete:
@@ -225,31 +223,3 @@ def _segment_one(image: Image, session: Session, out: Path, crew: Crew) -> Run[S
     return SegmentResult(
         {name: str(out)}, plans=plans, windows=windows, seconds=time.monotonic() - started
     )
-
-
-def _begin(plan: SegmentPlan, session: Session, out: Path, crew: Crew) -> Output:
-    with crew.alone(out):  # of several parts one makes the output
-        return begin_output(
-            plan, out, session.fingerprint(plan), _facts(plan), overwrite=session.options.overwrite
-        )
-
-
-def _look_through(plan: SegmentPlan, session: Session) -> Run[tuple[Intensity, ...]]:
-    """Refuse what a network cannot use before anything is written; normalisation of each time."""
-    yield from refuse_not_finite(plan.image, plan.level, plan.read_region)
-    found: list[Intensity] = []
-    for moment in range(plan.times):
-        found.append(session.intensity(plan.image, plan.level, moment))
-        yield Progress("check", moment + 1, plan.times)
-    return tuple(found)
-
-
-def _facts(plan: SegmentPlan) -> dict[str, Any]:
-    """Give what is told of the run in its output."""
-    return {
-        "task": plan.spec.task,
-        "classes": [asdict(c) for c in plan.spec.classes],
-        "image": str(plan.image.source or plan.image.name),
-        "plan": plan.as_dict(),
-        "versions": dict(plan.spec.versions),
-    }
