@@ -1,5 +1,7 @@
 """Background: what a network makes of windows that hold one value, where nothing is stored."""
 
+from collections.abc import Iterable
+
 from napari_ziggurat.geometry import Box, Cell
 from napari_ziggurat.inference.block import CellPredictor, Piece, WindowReader
 from napari_ziggurat.inference.labels import most_probable
@@ -27,21 +29,19 @@ class Background:
         self._cells = cells
         self._known: dict[tuple[bytes, Box, Box], bool] = {}
 
-    def covers(self, box: Box, value: bytes, reader: WindowReader) -> bool:
-        """Tell whether every voxel of a box would be background.
+    def covers(self, cells: Iterable[Cell], value: bytes, reader: WindowReader) -> bool:
+        """Tell whether every voxel of some cells would be background.
 
         Parameters
         ----------
-        box : Box
-            A block, all of whose windows hold the same value per channel.
+        cells : iterable of Cell
+            All of their windows hold the same value per channel.
         value : bytes
             Names that value, as the network sees it.
         reader : WindowReader
             Gives such windows.
         """
-        return all(
-            self._is_background(cell, value, reader) for cell in self._cells.lattice.cells(box)
-        )
+        return all(self._is_background(cell, value, reader) for cell in cells)
 
     def _is_background(self, cell: Cell, value: bytes, reader: WindowReader) -> bool:
         corner = cell.window.start

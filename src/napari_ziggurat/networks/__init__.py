@@ -4,7 +4,14 @@ Importing this package loads no torch; the modules that need it load it.
 """
 
 from napari_ziggurat.networks import presets  # noqa: F401  registers what it defines
-from napari_ziggurat.networks.checkpoint import Model, ModelSpec, load_model, read_spec, save_model
+from napari_ziggurat.networks.checkpoint import (
+    GateLevel,
+    Model,
+    ModelSpec,
+    load_model,
+    read_spec,
+    save_model,
+)
 from napari_ziggurat.networks.composition import Composition
 from napari_ziggurat.networks.config import AnyNetworkConfig, NetworkConfig, Topology
 from napari_ziggurat.networks.intensity import Intensity
@@ -18,6 +25,7 @@ from napari_ziggurat.networks.registry import (
 __all__ = [
     "AnyNetworkConfig",
     "Composition",
+    "GateLevel",
     "Intensity",
     "Model",
     "ModelSpec",

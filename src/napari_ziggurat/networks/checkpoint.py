@@ -21,11 +21,42 @@ if TYPE_CHECKING:
 
     from napari_ziggurat.networks.network import SegmentationNetwork
 
-__all__ = ["SCHEMA_VERSION", "Model", "ModelSpec", "load_model", "read_spec", "save_model"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "GateLevel",
+    "Model",
+    "ModelSpec",
+    "load_model",
+    "read_spec",
+    "save_model",
+]
 
 SCHEMA_VERSION = 1
 _SPEC, _WEIGHTS = "model.json", "weights.safetensors"
 _RETRAIN = "Train it again, or take the folder that was saved with these weights."
+
+
+class GateLevel(BaseModel):
+    """How far the probabilities of a coarser level tell where there is foreground.
+
+    Attributes
+    ----------
+    spacing : tuple of float
+        Voxel size of the coarser level, in the unit and along the axes of the model.
+    radius : int
+        Voxels of the coarser level around a place that count for it.
+    thresholds : tuple of (recall, threshold)
+        The largest coarse probability of foreground that keeps so much of the fine foreground.
+    foreground : int
+        Fine foreground voxels that the thresholds were learned from.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spacing: tuple[float, ...]
+    radius: int = Field(ge=0)
+    thresholds: tuple[tuple[float, float], ...] = Field(min_length=1)
+    foreground: int = Field(ge=1)
 
 
 class ModelSpec(BaseModel):
@@ -49,6 +80,8 @@ class ModelSpec(BaseModel):
         Grey-value statistics of the training data.
     window, rim : tuple of int
         Shape of inference windows and the context around their cells, per axis of ``axes``.
+    gate : tuple of GateLevel
+        Coarser levels that were seen to tell where there is foreground; none unless calibrated.
     training : mapping
         Summary of the training: steps, seconds, loss, scores, settings.
     versions : mapping
@@ -68,6 +101,7 @@ class ModelSpec(BaseModel):
     intensity: Intensity
     window: tuple[int, ...]
     rim: tuple[int, ...]
+    gate: tuple[GateLevel, ...] = ()
     training: Mapping[str, Any] = Field(default_factory=dict)
     versions: Mapping[str, str] = Field(default_factory=dict)
 

@@ -140,9 +140,10 @@ class CoarseProbabilities:
     def load(self, box: Box, time: int = 0) -> CoarseCrop:
         """Read once what a box of the fine level, and any box within, needs."""
         needed = self.upsampling.support(box)
-        return CoarseCrop(self._stored(needed, time), needed.start, self.upsampling)
+        return CoarseCrop(self.stored(needed, time), needed.start, self.upsampling)
 
-    def _stored(self, box: Box, time: int) -> NDArray[np.float32]:
+    def stored(self, box: Box, time: int = 0) -> NDArray[np.float32]:
+        """Probabilities (classes, (Z), Y, X) of a box of the coarse level itself."""
         here = box.relative_to(self.region.start).slices
         lead = (slice(time, time + 1),) if self.has_time else ()
         stored = np.asarray(self._array[(*lead, slice(None), *here)], np.float32)

@@ -18,6 +18,7 @@ from napari_ziggurat.runs.values import (
     DeviceText,
     Dims,
     Finite,
+    GateText,
     ImageSource,
     ImageSources,
     Level,
@@ -393,6 +394,22 @@ class SegmentConfig(_SourceSettings):
     depth: Annotated[
         Count | None,
         setting("UNet++ only: steps down to compute; fewer are faster.", metavar="N"),
+    ] = None
+    gate: Annotated[
+        GateText,
+        setting(
+            "Compute only where a coarser level shows foreground: off, auto (keeps 0.999 of it) or "
+            "the share to keep; needs a calibrated model.",
+            metavar="auto|off|RECALL",
+        ),
+    ] = "off"
+    gate_level: Annotated[
+        Level | None,
+        setting(
+            "Level that --gate looks at; the coarsest that the model was calibrated at unless "
+            "given.",
+            metavar="N",
+        ),
     ] = None
     dry_run: Annotated[
         bool, setting("Print what would be done, how long and how much it takes.", once=True)

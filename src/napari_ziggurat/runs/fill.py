@@ -4,13 +4,14 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.progress import Progress
 from napari_ziggurat.runs.executor import Executor, Report, drive
 from napari_ziggurat.runs.output import Output
 from napari_ziggurat.runs.schedule import Schedule
-from napari_ziggurat.runs.tally import Tally
+from napari_ziggurat.runs.tally import Tally, audited
 from napari_ziggurat.runs.tasks import Tasks
 
 __all__ = ["WHOLE", "Share", "fill"]
@@ -65,7 +66,7 @@ def fill(
         Some blocks failed three times; the others are done.
     """
     done = share.before + schedule.windows_done
-    total = share.before + output.plan.windows + share.after
+    total = share.before + output.windows + share.after
     failed: dict[int, str] = {}
     with closing(executor):
         yield Progress("segment", done, total)
@@ -87,7 +88,12 @@ def fill(
         yield Progress("segment", done, total, message=others)
     else:
         tally = Tally.of(output.journal, len(schedule.tasks))
-        output.finish({"windows": tally.as_dict()})
+        facts: dict[str, Any] = {"windows": tally.as_dict()}
+        if output.gate is not None:
+            audit = audited(output.gate, tally)
+            yield Progress("segment", done, total, message=audit.render())
+            facts["gate"] = {**output.gate.as_dict(), "audit": audit.as_dict()}
+        output.finish(facts)
 
 
 def _reports(schedule: Schedule, executor: Executor, wait: bool) -> Iterator[Report]:

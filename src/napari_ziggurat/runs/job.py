@@ -100,7 +100,7 @@ class Job:
                 config.image, axes=config.axes, spacing=config.spacing, unit=config.unit,
                 nan_as=config.nan_as,
             )  # fmt: skip
-            output = go_on(session.outline(image), config.out)
+            output = go_on(session.outline(image), config.out).with_gate()
             found = session.fingerprint(output.plan)
             output.journal.check(found, config.out)
             worker = Worker(output, session)

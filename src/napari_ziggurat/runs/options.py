@@ -20,6 +20,8 @@ class SegmentOptions:
     blend: bool = False
     all_scales: bool = False
     depth: int | None = None
+    gate: str = "off"
+    gate_level: int | None = None
     overwrite: bool = False
     version: Literal["0.4", "0.5"] = "0.5"
     device: str = "auto"
@@ -54,4 +56,6 @@ def coarse_changes(level: int, box: Box) -> dict[str, Any]:
         "box": str(box),
         "probabilities": True,
         "probability_type": "float16",
+        "gate": "off",
+        "gate_level": None,
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from napari_ziggurat.errors import ExistsError, InputError, ZigguratError
 from napari_ziggurat.images import create_output, export_labels, read_record, write_attributes
+from napari_ziggurat.runs.gate_map import GateMap
 from napari_ziggurat.runs.journal import Fingerprint, Journal
 from napari_ziggurat.runs.place import (
     PROBABILITIES,
@@ -44,6 +45,8 @@ class Output:
         What is told of the run in the output.
     complete : bool
         The same run was finished before.
+    gate : GateMap or None
+        Where it is computed, once that is decided; everywhere when None.
     """
 
     out: Path
@@ -52,6 +55,18 @@ class Output:
     journal: Journal
     record: Mapping[str, Any]
     complete: bool = False
+    gate: GateMap | None = None
+
+    @property
+    def windows(self) -> int:
+        """Windows to compute."""
+        return self.plan.windows if self.gate is None else self.gate.windows
+
+    def with_gate(self) -> "Output":
+        """Read where it is computed, if the plan has a gate and that was decided."""
+        if self.plan.gate is None:
+            return self
+        return replace(self, gate=GateMap.load(self.journal.folder, self.plan.lattice))
 
     @property
     def probabilities(self) -> Path:

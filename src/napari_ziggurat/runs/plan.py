@@ -15,10 +15,11 @@ from napari_ziggurat.images import Image
 from napari_ziggurat.inference.levels import PredictedLevel
 from napari_ziggurat.networks.checkpoint import ModelSpec
 from napari_ziggurat.runs.cost import Cost, Probe
+from napari_ziggurat.runs.gate import GateRule
 from napari_ziggurat.runs.level import check_fit, choose_level
 from napari_ziggurat.runs.options import SegmentOptions, coarse_changes
 
-__all__ = ["Engine", "SegmentPlan", "decide", "output_axes", "with_coarse"]
+__all__ = ["Engine", "SegmentPlan", "decide", "output_axes", "with_coarse", "with_gate"]
 
 _BLOCK_SIDE = {2: 2048, 3: 256}
 _SLICES_PER_BLOCK = 16
@@ -86,6 +87,8 @@ class SegmentPlan:
         What a person should know of the choices, a sentence each.
     coarse : tuple of SegmentPlan
         Passes over coarser levels of the image that come before, finest of them first.
+    gate : GateRule or None
+        By what it is decided where to compute; everywhere when None.
     """
 
     image: Image
@@ -102,6 +105,7 @@ class SegmentPlan:
     version: Literal["0.4", "0.5"] = "0.5"
     notes: tuple[str, ...] = ()
     coarse: tuple["SegmentPlan", ...] = ()
+    gate: GateRule | None = None
 
     @property
     def grid(self) -> BlockGrid:
@@ -251,6 +255,16 @@ def decide(
         options.probability_type, options.version,
         (*notes, *_network_notes(options, levels), *_machine_notes(options, engine)),
     )  # fmt: skip
+
+
+def with_gate(plan: SegmentPlan, gate: GateRule) -> SegmentPlan:
+    """Let a plan compute only where a coarser level shows foreground, and say so."""
+    note = (
+        f"--gate: level {gate.level} is computed first, and this level where its probability of "
+        f"foreground reaches {gate.threshold:.3g}, which keeps {gate.recall:.4g} of the foreground "
+        "as the model was calibrated; the figures are those of computing everything."
+    )
+    return replace(plan, gate=gate).with_note(note)
 
 
 def with_coarse(plan: SegmentPlan, numbers: Sequence[int], options: SegmentOptions) -> SegmentPlan:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_ziggurat.errors import InputError, WorkFailed
+from napari_ziggurat.evaluation.audit import Audit
 from napari_ziggurat.images import Image, Source, find_images, open_image, read_record, stem
 from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.progress import Progress, Run
@@ -18,6 +19,7 @@ from napari_ziggurat.runs.crew import Crew
 from napari_ziggurat.runs.dask_cluster import connect
 from napari_ziggurat.runs.failure import explain
 from napari_ziggurat.runs.fill import fill
+from napari_ziggurat.runs.gated import gated
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.place import check_place, disk_words
 from napari_ziggurat.runs.session import Session
@@ -46,6 +48,8 @@ class SegmentResult:
         The plan of each image in figures, and as ``words``.
     windows : mapping of str to Tally
         How many windows of each image were computed, and how many held one value.
+    gates : mapping of str to mapping
+        Where there was a gate, what it left out and what its audit found.
     seconds : float
         Wall time.
     """
@@ -54,6 +58,7 @@ class SegmentResult:
     failed: Mapping[str, str] = field(default_factory=dict)
     plans: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     windows: Mapping[str, Tally] = field(default_factory=dict)
+    gates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, object]:
@@ -63,6 +68,7 @@ class SegmentResult:
     def render(self) -> str:
         """Say where everything lies; after a dry run, what would be done."""
         lines = [f"{image} -> {out}{self._counted(image)}" for image, out in self.outputs.items()]
+        lines += [Audit(**gate["audit"]).render() for gate in self.gates.values()]
         lines += [str(p["words"]) for image, p in self.plans.items() if image not in self.outputs]
         lines += [f"{image} failed: {why}" for image, why in self.failed.items()]
         return "\n".join(lines)
@@ -182,6 +188,7 @@ def _segment_all(
         failed=failed,
         plans={k: v for each in results for k, v in each.plans.items()},
         windows={k: v for each in results for k, v in each.windows.items()},
+        gates={k: v for each in results for k, v in each.gates.items()},
         seconds=time.monotonic() - started,
     )
     if failed:
@@ -217,9 +224,15 @@ def _segment_one(image: Image, session: Session, out: Path, crew: Crew) -> Run[S
     if output.complete:
         yield Progress("segment", 1, 1, message=f"'{out}' is complete already; nothing to do")
     else:
+        if plan.gate is not None:
+            output = yield from gated(output, session, crew)
         with crew.at_work(output, session, dict(enumerate(intensities))) as (schedule, executor):
             yield from fill(output, schedule, executor)
-    windows = {name: Tally.told(read_record(out))}
+    record = read_record(out) or {}
     return SegmentResult(
-        {name: str(out)}, plans=plans, windows=windows, seconds=time.monotonic() - started
+        {name: str(out)},
+        plans=plans,
+        windows={name: Tally.told(record)},
+        gates={name: record["gate"]} if "gate" in record else {},
+        seconds=time.monotonic() - started,
     )

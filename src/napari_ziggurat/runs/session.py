@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -25,9 +26,10 @@ from napari_ziggurat.networks.outputs import SelectedOutputs, output_ratios
 from napari_ziggurat.networks.pruning import prune_model
 from napari_ziggurat.runs.cost import Probe
 from napari_ziggurat.runs.fit import fit
+from napari_ziggurat.runs.gate import choose_gate
 from napari_ziggurat.runs.journal import Fingerprint
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.plan import Engine, SegmentPlan, decide
+from napari_ziggurat.runs.plan import Engine, SegmentPlan, decide, with_gate
 from napari_ziggurat.runs.probe import measure, resident_memory
 
 __all__ = ["Session"]
@@ -118,7 +120,9 @@ class Session:
             str(predictor.device), self.precision, predictor.at_once, predictor.waiting,
             predictor.free_memory(), resident_memory(), processes, probe,
         )  # fmt: skip
-        return decide(image, self.spec, self.options, engine, self.levels)
+        plan = decide(image, self.spec, self.options, engine, self.levels)
+        gate = choose_gate(image, self.spec, plan.level, self.options)
+        return plan if gate is None else with_gate(plan, gate)
 
     def _probe(self, plan: SegmentPlan) -> Probe:
         shape = (len(self.spec.channels), *plan.lattice.window_shape[-self.spec.dims :])
@@ -164,6 +168,7 @@ class Session:
                 "batch": None if plan.engine.device == "cpu" else self.predictor.batch,
                 "probabilities": plan.probability_type if plan.probabilities else False,
                 "blend": plan.lattice.blend,
+                "gate": None if plan.gate is None else asdict(plan.gate),
                 "block": list(plan.shard),
                 "all scales": self.options.all_scales,
                 "depth": self.options.depth,

@@ -17,6 +17,7 @@ __all__ = [
     "DeviceText",
     "Dims",
     "Finite",
+    "GateText",
     "ImageSource",
     "ImageSources",
     "Level",
@@ -108,6 +109,20 @@ def _check_box(value: str) -> str:
     return str(Box.parse(value))
 
 
+def _gate_text(value: object) -> str:
+    """Accept a share as text or, as YAML gives it, as a number; YAML reads a bare ``off`` as no."""
+    text = "off" if value is False else str(value).strip().lower()
+    if text in ("auto", "off"):
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise InputError(f"A gate is auto, off, or a share such as 0.999; got '{value}'.")
+    return text
+
+
 def _check_part(value: str) -> str:
     found = re.fullmatch(r"(\d+)/(\d+)", value.replace(" ", ""))
     if not found or not 0 <= int(found[1]) < int(found[2]):
@@ -143,6 +158,7 @@ OmeZarrVersion = Annotated[Literal["0.5", "0.4"], BeforeValidator(str)]  # YAML 
 AxesText = Annotated[str, AfterValidator(_check_axes)]
 SpacingValues = Annotated[_Numbers, AfterValidator(_check_spacing)]
 PatchShape = Annotated[_Sizes, AfterValidator(_check_patch)]
+GateText = Annotated[str, BeforeValidator(_gate_text)]
 PartText = Annotated[str, AfterValidator(_check_part)]
 BoxText = Annotated[str, AfterValidator(_check_box)]
 MemoryText = Annotated[str, AfterValidator(_check_memory)]

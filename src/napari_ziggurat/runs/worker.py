@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,8 @@ from napari_ziggurat.runs.tasks import Task
 __all__ = ["Worker"]
 
 _WRITES_WAITING = 2
+
+_Read = Callable[[Box], NDArray[Any]]
 
 
 @dataclass(eq=False)
@@ -84,6 +86,7 @@ class Worker:
         self, output: Output, session: Session, intensities: Mapping[int, Intensity] | None = None
     ) -> None:
         self._plan, self._session = output.plan, session
+        self._gate = output.gate
         self._cells: CellPredictor = session.cells(output.plan)
         self._background = Background(self._cells)
         self._writer = output.writer
@@ -104,14 +107,18 @@ class Worker:
     def submit(self, task: Task) -> None:
         """Begin to read a block, or to make one of finer ones."""
         if task.node.level:
-            self._write(task, partial(self._writer.coarsen, task))
+            self._write(task, partial(self._coarsen, task))
             return
         plan, box = self._plan, task.node.block.write_box
+        cells = [cell for cell in self._cells.lattice.cells(box) if self._refines(cell, task)]
+        if not cells:
+            self._write(task, partial(self._leave_empty, task, 0))
+            return
         value = plan.image.constant(plan.level, plan.lattice.read_box(box), task.time)
         if value is None:
-            self._begin(task, self._session.reader(self._read(task), self._intensity(task.time)))
+            self._begin(task, cells, self._read(task))
         else:
-            self._submit_constant(task, value)
+            self._submit_constant(task, cells, value)
 
     def collect(self) -> list[Report]:
         """Wait for a window or a file; give what is new."""
@@ -136,27 +143,30 @@ class Worker:
         self._writing.shutdown()
         self._log.__exit__()
 
-    def _begin(self, task: Task, reader: WindowReader) -> None:
-        box, lattice = task.node.block.write_box, self._cells.lattice
-        result = BlockResult.empty(self._plan, box)
-        self._blocks.append(_Block(task, result, lattice.cells(box), reader, lattice.count(box)))
+    def _refines(self, cell: Cell, task: Task) -> bool:
+        return self._gate is None or self._gate.refines(cell, task.time)
 
-    def _submit_constant(self, task: Task, value: NDArray[Any]) -> None:
+    def _begin(self, task: Task, cells: list[Cell], read: _Read) -> None:
+        result = BlockResult.empty(self._plan, task.node.block.write_box)
+        reader = self._session.reader(read, self._intensity(task.time))
+        self._blocks.append(_Block(task, result, iter(cells), reader, len(cells)))
+
+    def _submit_constant(self, task: Task, cells: list[Cell], value: NDArray[Any]) -> None:
         """Begin a block of which nothing is stored; it is finished where it is background."""
         intensity = self._intensity(task.time)
         one = value.reshape(-1, *[1] * len(self._plan.lattice.shape))
-        reader = self._session.reader(
-            lambda box: np.broadcast_to(one, (len(one), *box.shape)), intensity
-        )
-        box, seen = task.node.block.write_box, intensity.apply(one).tobytes()
-        if self._plan.probabilities or not self._background.covers(box, seen, reader):
-            self._begin(task, reader)
-            return
-        windows = self._cells.lattice.count(box)
-        work = partial(self._writer.leave_empty, task)
-        self._write(task, work, unreported=windows, constant=windows)
 
-    def _read(self, task: Task) -> Callable[[Box], NDArray[Any]]:
+        def read(box: Box) -> NDArray[Any]:
+            return np.broadcast_to(one, (len(one), *box.shape))
+
+        seen, reader = intensity.apply(one).tobytes(), self._session.reader(read, intensity)
+        if self._plan.probabilities or not self._background.covers(cells, seen, reader):
+            self._begin(task, cells, read)
+        else:
+            windows = len(cells)
+            self._write(task, partial(self._leave_empty, task, windows), unreported=windows)
+
+    def _read(self, task: Task) -> _Read:
         """Read the voxels of a block once, in another thread; its windows are cut from them."""
         box = self._plan.lattice.read_box(task.node.block.write_box)
         voxels: Future[NDArray[Any]] = self._reading.submit(self._voxels, box, task.time)
@@ -204,33 +214,38 @@ class Worker:
             return Report(block.task.number, 1)
         if block.error is not None:
             return self._failed(block.task, block.error, block.done - 1)
-        work = partial(self._finish, block.task, block.result)
-        self._write(
-            block.task, work, reported=block.done, constant=block.constant, started=block.started
-        )
+        self._write(block.task, partial(self._finish, block), reported=block.done)
         return Report(block.task.number, 1)
 
-    def _finish(self, task: Task, result: BlockResult) -> str:
+    def _finish(self, block: _Block) -> Entry:
+        task, result = block.task, block.result
         result.finish()
-        return self._writer.write(task, result)
+        digest = self._writer.write(task, result)
+        entry = Entry(
+            task.number, digest, block.done, time.monotonic() - block.started, block.constant
+        )
+        if self._gate is None:
+            return entry
+        found = [
+            (tile, result.foreground(box))
+            for tile, box in self._gate.audited(result.box, task.time)
+        ]
+        return replace(entry, foreground=result.foreground(result.box), audited=found)
+
+    def _leave_empty(self, task: Task, windows: int) -> Entry:
+        began = time.monotonic()
+        digest = self._writer.leave_empty(task)
+        return Entry(task.number, digest, windows, time.monotonic() - began, constant=windows)
+
+    def _coarsen(self, task: Task) -> Entry:
+        began = time.monotonic()
+        return Entry(task.number, self._writer.coarsen(task), 0, time.monotonic() - began)
 
     def _write(
-        self,
-        task: Task,
-        work: "partial[str]",
-        *,
-        reported: int = 0,
-        unreported: int = 0,
-        constant: int = 0,
-        started: float | None = None,
+        self, task: Task, work: "partial[Entry]", *, reported: int = 0, unreported: int = 0
     ) -> None:
-        began = started or time.monotonic()
-
-        def write_and_note() -> None:
-            digest, seconds = work(), time.monotonic() - began
-            self._log.add(Entry(task.number, digest, reported + unreported, seconds, constant))
-
-        future = self._writing.submit(write_and_note)
+        """Write a block in another thread, and note it when its files are on the disk."""
+        future = self._writing.submit(lambda: self._log.add(work()))
         self._writes.append(_Write(task, reported, unreported, future))
 
     def _written(self, write: _Write) -> Report:
