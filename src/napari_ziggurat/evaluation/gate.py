@@ -1,35 +1,31 @@
 """Gate: how small a coarse probability may be where fine foreground is, learned from examples."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box, Upsampling
 
-__all__ = ["RECALLS", "fit_thresholds", "gate_values"]
+__all__ = ["RECALLS", "GateFit", "GateSample", "fit_gate", "fit_thresholds"]
 
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 1.0)
 """Recalls that thresholds are fitted for."""
 
+_JUDGED = 0.999  # recall by which radii are compared
+_RADII = (0, 1, 2)
 # Above one half the coarse pass itself would call a voxel foreground.
 _HIGHEST = 0.5
 
 
-def gate_values(
-    coarse: NDArray[np.floating],
-    upsampling: Upsampling,
-    foreground: NDArray[np.bool_],
-    radius: int,
-    start: tuple[int, ...] | None = None,
-) -> NDArray[np.float32]:
-    """Give, for each fine foreground voxel, the largest coarse probability around it.
+@dataclass(frozen=True, eq=False)
+class GateSample:
+    """A volume of which both are known.
 
-    A gate looks at the largest one around a whole tile, which is no smaller: it rejects no voxel
-    that this would keep.
-
-    Parameters
+    Attributes
     ----------
     coarse : ((Z), Y, X) array
         Probability of foreground over the whole coarse level.
@@ -37,23 +33,83 @@ def gate_values(
         From the coarse level to the fine one.
     foreground : ((Z), Y, X) array of bool
         Fine labels or predictions that are not background.
-    radius : int
-        Coarse voxels around each that count.
-    start : tuple of int, optional
-        Where ``foreground`` begins in the fine level; at its origin by default.
-
-    Returns
-    -------
-    1D float32 array
-        One value per foreground voxel; those of several volumes may be joined.
+    start : tuple of int
+        Where ``foreground`` begins in the fine level.
     """
-    around = ndimage.maximum_filter(
-        np.asarray(coarse, np.float32), size=2 * radius + 1, mode="nearest"
-    )
-    corner = start or (0,) * foreground.ndim
-    whole = Box(corner, tuple(a + n for a, n in zip(corner, foreground.shape, strict=True)))
-    values = upsampling(around, (0,) * around.ndim, whole)[foreground]
-    return np.asarray(values, np.float32)
+
+    coarse: NDArray[np.floating]
+    upsampling: Upsampling
+    foreground: NDArray[np.bool_]
+    start: tuple[int, ...]
+
+    def around(self, radius: int) -> NDArray[np.float32]:
+        """Give the largest coarse probability within so many coarse voxels of each."""
+        size = 2 * radius + 1
+        found: NDArray[np.float32] = ndimage.maximum_filter(
+            np.asarray(self.coarse, np.float32), size, mode="nearest"
+        )
+        return found
+
+    def values(self, radius: int) -> NDArray[np.float32]:
+        """Give for each fine foreground voxel the largest coarse probability around it.
+
+        A gate looks at the largest one around a whole tile, which is no smaller: it rejects no
+        voxel that this would keep.
+        """
+        stop = tuple(a + n for a, n in zip(self.start, self.foreground.shape, strict=True))
+        around = self.around(radius)
+        fine = self.upsampling(around, (0,) * around.ndim, Box(self.start, stop))
+        return np.asarray(fine[self.foreground], np.float32)
+
+
+@dataclass(frozen=True)
+class GateFit:
+    """What was learned.
+
+    Attributes
+    ----------
+    radius : int
+        Coarse voxels around a place that count for it.
+    thresholds : tuple of (recall, threshold)
+        The largest threshold that keeps so much of the foreground.
+    foreground : int
+        Foreground voxels that they were learned from.
+    """
+
+    radius: int
+    thresholds: tuple[tuple[float, float], ...]
+    foreground: int
+
+
+def fit_gate(samples: Sequence[GateSample]) -> GateFit:
+    """Find thresholds, and the radius with which they leave out most.
+
+    A larger radius forgives a coarse pass that is wrong about the place, and keeps more around
+    what it sees.
+
+    Raises
+    ------
+    InputError
+        There is no foreground to learn from.
+    """
+    count = sum(int(np.count_nonzero(sample.foreground)) for sample in samples)
+    if not count:
+        raise InputError(
+            "A gate is learned from foreground, and there is none in what was given; give an image "
+            "or a box with some."
+        )
+    fits = {radius: _fitted(samples, radius) for radius in _RADII}
+    radius = min(_RADII, key=lambda each: _kept(samples, each, dict(fits[each])[_JUDGED]))
+    return GateFit(radius, fits[radius], count)
+
+
+def _kept(samples: Sequence[GateSample], radius: int, threshold: float) -> float:
+    """Share of the space that a threshold keeps."""
+    return float(np.mean([np.mean(sample.around(radius) >= threshold) for sample in samples]))
+
+
+def _fitted(samples: Sequence[GateSample], radius: int) -> tuple[tuple[float, float], ...]:
+    return fit_thresholds(np.concatenate([sample.values(radius) for sample in samples]))
 
 
 def fit_thresholds(
@@ -64,7 +120,7 @@ def fit_thresholds(
     Parameters
     ----------
     values : 1D array
-        What `gate_values` gives; at least one.
+        What `GateSample.values` gives; at least one.
     recalls : sequence of float
         Shares of the foreground voxels, from 0 to 1.
 
