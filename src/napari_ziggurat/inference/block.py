@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box, Cell, Lattice
-from napari_ziggurat.inference.labels import Decision
+from napari_ziggurat.inference.fusing import Fuser
+from napari_ziggurat.inference.labels import Decided, Decision
 from napari_ziggurat.inference.levels import PredictedLevel
 from napari_ziggurat.inference.predictor import Logits, Predictor
 
@@ -91,10 +92,22 @@ class CellPredictor:
     decision: Decision
     predictor: Predictor
 
-    def submit(self, cell: Cell, reader: WindowReader) -> "Future[Piece]":
-        """Compute a cell in another thread."""
+    def submit(
+        self, cell: Cell, reader: WindowReader, fuser: Fuser | None = None
+    ) -> "Future[Piece]":
+        """Compute a cell in another thread.
+
+        Parameters
+        ----------
+        cell : Cell
+            Of the lattice.
+        reader : WindowReader
+            Reads its window.
+        fuser : Fuser, optional
+            Has a say in what becomes of the probabilities; the piece then lies in its region.
+        """
         return self.predictor.submit(
-            partial(reader, cell), partial(self._cut, cell, flat=reader.flat)
+            partial(reader, cell), partial(self._cut, cell, fuser, flat=reader.flat)
         )
 
     def predict(self, write_box: Box, reader: WindowReader) -> Iterator[Piece]:
@@ -107,13 +120,26 @@ class CellPredictor:
         return self.predictor.ahead(partial(self.submit, cell, reader) for cell in cells)
 
     @torch.inference_mode()
-    def _cut(self, cell: Cell, logits: Logits, *, flat: bool) -> Piece:
+    def _cut(self, cell: Cell, fuser: Fuser | None, logits: Logits, *, flat: bool) -> Piece:
         box = self.lattice.support(cell)
         found = []
         for level, output in zip(self.levels, logits, strict=True):
             inside = level.box(box).relative_to(level.box(cell.window).start).slices
             in_space = output[:, None] if flat else output
             found.append(self.decision(in_space[(slice(None), *inside)]))
+        if fuser is not None:
+            box, found = _fused(fuser, box, found[0])
         labels = tuple(each.labels for each in found if each.labels is not None)
         kept = tuple(each.probabilities for each in found if each.probabilities is not None)
         return Piece(cell, box, labels, kept)
+
+
+def _fused(fuser: Fuser, box: Box, decided: Decided) -> tuple[Box, list[Decided]]:
+    """Fuse what lies in the fuser's region.
+
+    It is cut out after softmax: the last bits of that depend on where in its array a voxel is.
+    """
+    assert decided.probabilities is not None  # whoever fuses asks for them
+    here = box.intersect(fuser.region)
+    inside = here.relative_to(box.start).slices
+    return here, [fuser(here, decided.probabilities[(slice(None), *inside)])]

@@ -18,6 +18,7 @@ from napari_ziggurat.runs.values import (
     Dims,
     Finite,
     Level,
+    Levels,
     LossWeights,
     MemoryText,
     OmeZarrVersion,
@@ -343,6 +344,8 @@ class SearchConfig(_LearningSettings):
 class SegmentConfig(_SourceSettings):
     """What ``ziggurat segment`` does: one image to one output, a folder to a folder."""
 
+    alternatives: ClassVar = (("level", "levels"),)
+
     image: Annotated[Path, setting("Image file, OME-Zarr or folder of images.", positional=True)]
     model: Annotated[Path, setting("Folder of the model.")]
     out: Annotated[
@@ -356,6 +359,14 @@ class SegmentConfig(_SourceSettings):
         Level | None,
         setting("Resolution level; chosen by the model's spacing unless given.", metavar="N"),
     ] = None
+    levels: Annotated[
+        Levels,
+        setting(
+            "Segment several levels and fuse what they say, on the grid of the finest, such as "
+            "0,1,2.",
+            metavar="N,N,...",
+        ),
+    ] = ()
     box: Annotated[
         BoxText | None,
         setting(
@@ -457,6 +468,18 @@ class SegmentConfig(_SourceSettings):
             once=True,
         ),
     ] = None
+
+    @model_validator(mode="after")
+    def _check_levels(self) -> Self:
+        if self.levels and self.level is not None:
+            raise InputError(
+                "Give --levels, which are fused on the grid of the finest of them, or --level."
+            )
+        if self.levels and self.all_scales:
+            raise InputError(
+                "--levels fuses into one result what --all-scales keeps apart; leave one out."
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_who(self) -> Self:

@@ -53,7 +53,7 @@ class Job:
                 "image": Path(plan.image.source).absolute(),
                 "model": config.model.absolute(),
                 "out": output.out.absolute(),
-                "level": plan.level,
+                "level": None if config.levels else plan.level,
                 "block": plan.shard,
                 "precision": plan.engine.precision,
                 "device": plan.engine.device.split(":")[0],

@@ -14,6 +14,7 @@ class SegmentOptions:
     """How to segment; the same words as in `SegmentConfig`, with memory in bytes."""
 
     level: int | None = None
+    levels: tuple[int, ...] = ()
     box: str | None = None
     probabilities: bool = False
     probability_type: Literal["float32", "float16", "uint8"] = "float32"
@@ -51,6 +52,7 @@ def coarse_changes(level: int, box: Box) -> dict[str, Any]:
     """
     return {
         "level": level,
+        "levels": (),
         "box": str(box),
         "probabilities": True,
         "probability_type": "float16",

@@ -86,6 +86,8 @@ class SegmentPlan:
         What a person should know of the choices, a sentence each.
     coarse : tuple of SegmentPlan
         Passes over coarser levels of the image that come before, finest of them first.
+    weights : tuple of tuple of float
+        Where levels are fused, one for each level, the finest first, and class.
     """
 
     image: Image
@@ -102,6 +104,7 @@ class SegmentPlan:
     version: Literal["0.4", "0.5"] = "0.5"
     notes: tuple[str, ...] = ()
     coarse: tuple["SegmentPlan", ...] = ()
+    weights: tuple[tuple[float, ...], ...] = ()
 
     @property
     def grid(self) -> BlockGrid:
@@ -186,6 +189,8 @@ class SegmentPlan:
             "unit": self.image.levels[self.level].spacing.unit,
             "blocks": len(self.grid) * self.times,
             "windows": self.windows,
+            "coarser_levels": {str(each.level): each.windows for each in self.coarse},
+            "level_weights": [list(row) for row in self.weights],
             "window": list(self.lattice.window_shape),
             "redundancy": self.redundancy,
             "device": self.engine.device,
@@ -239,18 +244,19 @@ def decide(
         every level, or two levels would be of one size.
     """
     check_fit(image, spec)
-    level, notes = _level(image, spec, options.level)
+    level, notes = _level(image, spec, options)
     region = _region(image, level, options.box)
     _check_grids(region, levels)
     _check_blend(options)
     shape = image.levels[level].shape
     lattice = Lattice(shape, spec.window, spec.rim, spec.stride, options.blend)
     chunk, shard = _storage(region.shape, lattice.cell_shape, options.block)
-    return SegmentPlan(
+    plan = SegmentPlan(
         image, spec, level, region, lattice, levels, chunk, shard, engine, options.probabilities,
         options.probability_type, options.version,
         (*notes, *_network_notes(options, levels), *_machine_notes(options, engine)),
     )  # fmt: skip
+    return _fused(plan, options) if options.levels else plan
 
 
 def with_coarse(plan: SegmentPlan, numbers: Sequence[int], options: SegmentOptions) -> SegmentPlan:
@@ -279,8 +285,38 @@ def with_coarse(plan: SegmentPlan, numbers: Sequence[int], options: SegmentOptio
     return replace(plan, coarse=tuple(coarse))
 
 
-def _level(image: Image, spec: ModelSpec, asked: int | None) -> tuple[int, tuple[str, ...]]:
+def _fused(plan: SegmentPlan, options: SegmentOptions) -> SegmentPlan:
+    """Fuse coarser levels with that of a plan."""
+    plan = with_coarse(plan, options.levels[1:], options)
+    sizes = [tuple(1 / step for step in plan.upsampling(n).step) for n in options.levels]
+    fitted = plan.spec.level_weights
+    weights = _equal(plan) if fitted is None else fitted.of(sizes)
+    return replace(plan.with_note(_fusion_note(plan)), weights=weights)
+
+
+def _equal(plan: SegmentPlan) -> tuple[tuple[float, ...], ...]:
+    count = 1 + len(plan.coarse)
+    return ((1 / count,) * len(plan.spec.classes),) * count
+
+
+def _fusion_note(plan: SegmentPlan) -> str:
+    fitted = plan.spec.level_weights
+    if fitted is None:
+        how = "and all count the same ('ziggurat calibrate' fits weights for the model)"
+    elif len(fitted.weights) > 1 + len(plan.coarse):
+        how = f"with the weights that were fitted for {len(fitted.weights)} levels together"
+    else:
+        how = "with the weights that were fitted for the model"
+    passes = ", ".join(f"level {each.level} ({each.windows} windows)" for each in plan.coarse)
+    return (
+        f"--levels: {passes} first, then level {plan.level} ({plan.windows} windows), "
+        f"{plan.all_windows} windows in all; they are fused {how}."
+    )
+
+
+def _level(image: Image, spec: ModelSpec, options: SegmentOptions) -> tuple[int, tuple[str, ...]]:
     """Take the level that was asked for, or choose one; with what there is to say of the choice."""
+    asked = options.levels[0] if options.levels else options.level
     if asked is not None:
         image.check_level(asked)
         return asked, ()

@@ -102,8 +102,8 @@ class Session:
         """Give what computes the cells of a plan."""
         decision = Decision(
             tuple(c.value for c in plan.spec.classes),
-            labels=not plan.lattice.blend,
-            probabilities=plan.probabilities or plan.lattice.blend,
+            labels=not (plan.lattice.blend or plan.weights),
+            probabilities=plan.probabilities or plan.lattice.blend or bool(plan.weights),
         )
         return CellPredictor(plan.lattice, plan.levels, decision, self.predictor)
 
@@ -147,6 +147,8 @@ class Session:
     def fingerprint(self, plan: SegmentPlan) -> Fingerprint:
         """Give everything that decides the result."""
         image, lattice = plan.image, plan.lattice
+        # What only some runs have is left out of the others: those began before there was such.
+        fused = {"levels": _fusion(plan)} if plan.weights else {}
         return Fingerprint(
             {
                 "model": self._digest,
@@ -169,8 +171,17 @@ class Session:
                 "depth": self.options.depth,
                 "OME-Zarr version": plan.version,
                 "NaN replaced by": image.nan_as,
+                **fused,
             }
         )
+
+
+def _fusion(plan: SegmentPlan) -> dict[str, object]:
+    """Give what decides a fusion: the levels, what is in the coarser ones, and the weights."""
+    return {
+        "coarser": {str(each.level): _probe(each.image, each.level) for each in plan.coarse},
+        "weights": [list(row) for row in plan.weights],
+    }
 
 
 def _levels(model: Model, options: SegmentOptions) -> tuple[PredictedLevel, ...]:

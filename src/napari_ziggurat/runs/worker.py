@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box, Cell
 from napari_ziggurat.inference.block import CellPredictor, Piece, WindowReader
+from napari_ziggurat.inference.fusing import Fuser
 from napari_ziggurat.networks import Intensity
 from napari_ziggurat.runs.block_result import BlockResult
+from napari_ziggurat.runs.coarse_probabilities import CoarseCrop, coarse_probabilities
 from napari_ziggurat.runs.executor import Report
 from napari_ziggurat.runs.failure import concerns_all, explain
 from napari_ziggurat.runs.journal import Entry, Log
@@ -39,6 +41,7 @@ class _Block:
     result: BlockResult
     cells: Iterator[Cell]
     reader: WindowReader
+    fuser: Fuser | None
     waiting: int  # cells that are not submitted yet
     flying: int = 0
     done: int = 0
@@ -83,6 +86,7 @@ class Worker:
         self._cells: CellPredictor = session.cells(output.plan)
         self._writer = output.writer
         self._log: Log = output.journal.log()
+        self._coarse = coarse_probabilities(output.plan, output.out)
         self._intensities = dict(intensities or {})
         self._reading = ThreadPoolExecutor(1, "ziggurat-read")
         self._writing = ThreadPoolExecutor(1, "ziggurat-write")
@@ -108,6 +112,7 @@ class Worker:
                 BlockResult.empty(self._plan, box),
                 self._cells.lattice.cells(box),
                 self._reader(task),
+                self._fuser(task),
                 self._cells.lattice.count(box),
             )
         )
@@ -148,6 +153,15 @@ class Worker:
 
         return self._session.reader(read, self._intensity(task.time))
 
+    def _fuser(self, task: Task) -> Fuser | None:
+        """Read what coarser levels say of a block once, in another thread; for all its cells."""
+        plan, box = self._plan, task.node.block.write_box
+        if not plan.weights:
+            return None
+        crops = [self._reading.submit(each.load, box, task.time) for each in self._coarse]
+        values = tuple(each.value for each in plan.spec.classes)
+        return Fuser(box, [partial(_read_crop, crop) for crop in crops], plan.weights, values)
+
     def _intensity(self, moment: int) -> Intensity:
         if moment not in self._intensities:
             plan = self._plan
@@ -163,7 +177,8 @@ class Worker:
                 continue
             block.waiting -= 1
             block.flying += 1
-            self._flying.append((block, self._cells.submit(next(block.cells), block.reader)))
+            future = self._cells.submit(next(block.cells), block.reader, block.fuser)
+            self._flying.append((block, future))
 
     def _take(self, block: _Block, future: "Future[Piece]") -> Report:
         """Put a piece where it belongs; pieces come in the order of their cells."""
@@ -209,3 +224,7 @@ class Worker:
         if concerns_all(error):
             raise error
         return Report(task.number, -windows, "failed", explain(error))
+
+
+def _read_crop(crop: "Future[CoarseCrop]", box: Box) -> NDArray[Any]:
+    return crop.result().read(box)
