@@ -34,6 +34,7 @@ from napari_ziggurat.runs.values import (
 
 __all__ = [
     "DEFAULT_MINUTES",
+    "CalibrateConfig",
     "DemoConfig",
     "EvaluateConfig",
     "ExplainConfig",
@@ -128,8 +129,8 @@ class NetworksConfig(Settings):
     ] = None
 
 
-class _LearningSettings(_SourceSettings):
-    """What is learned from: either dense ``labels`` or a sparse ``annotation`` for each image."""
+class _LabelledSettings(_SourceSettings):
+    """Images with either dense ``labels`` or a sparse ``annotation`` for each."""
 
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("labels", "annotation"),)
 
@@ -146,6 +147,31 @@ class _LearningSettings(_SourceSettings):
         Paths,
         setting("Labels of some voxels: 0 unlabelled, 1 to 254 a class, 255 background."),
     ] = ()
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
+        if bool(self.labels) == bool(self.annotation):
+            given = "both" if self.labels else "neither"
+            raise InputError(
+                f"Give either --labels (every voxel) or --annotation (some voxels); got {given}."
+            )
+        _check_pairs("--labels" if self.labels else "--annotation", self.image, self.truth)
+        return self
+
+    @property
+    def truth(self) -> tuple[Path, ...]:
+        """Labels or annotation, one for each image."""
+        return self.labels or self.annotation
+
+    @property
+    def sparse(self) -> bool:
+        """Only some voxels are labelled."""
+        return bool(self.annotation)
+
+
+class _LearningSettings(_LabelledSettings):
+    """What is learned from, and where the model goes."""
+
     out: Annotated[Path, setting("Folder that the model is written to.")]
     task: Annotated[
         Task,
@@ -160,29 +186,9 @@ class _LearningSettings(_SourceSettings):
     overwrite: _OverwriteSetting = False
 
     @model_validator(mode="after")
-    def _check_labels(self) -> Self:
-        if bool(self.labels) == bool(self.annotation):
-            given = "both" if self.labels else "neither"
-            raise InputError(
-                f"Give either --labels (every voxel) or --annotation (some voxels); got {given}."
-            )
-        _check_pairs("--labels" if self.labels else "--annotation", self.image, self.truth)
-        return self
-
-    @model_validator(mode="after")
     def _check_validation(self) -> Self:
         _check_pairs("--val-labels", self.val_image, self.val_labels, image="--val-image")
         return self
-
-    @property
-    def truth(self) -> tuple[Path, ...]:
-        """Labels or annotation, one for each image."""
-        return self.labels or self.annotation
-
-    @property
-    def sparse(self) -> bool:
-        """Only some voxels are labelled."""
-        return bool(self.annotation)
 
 
 class TrainConfig(_LearningSettings):
@@ -553,6 +559,35 @@ class ExplainConfig(_SourceSettings):
     overwrite: _OverwriteSetting = False
     nan_as: _NanSetting = None
     device: _DeviceSetting = "auto"
+
+
+class CalibrateConfig(_LabelledSettings):
+    """What ``ziggurat calibrate`` fits: weights of levels, to ``labels`` or an ``annotation``."""
+
+    model: Annotated[
+        Path, setting("Folder of the model; the weights are kept in it.", positional=True)
+    ]
+    levels: Annotated[
+        Levels,
+        setting(
+            "Levels to fuse, such as 0,1,2; the one that fits the model and the next two unless "
+            "given.",
+            metavar="N,N,...",
+        ),
+    ] = ()
+    overwrite: Annotated[
+        bool, setting("Replace the weights that the model has already.", once=True)
+    ] = False
+    nan_as: _NanSetting = None
+    device: _DeviceSetting = "auto"
+    batch: _BatchSetting = None
+    memory: _MemorySetting = None
+    threads: Annotated[Count | None, setting("Threads.", metavar="N", panel=_MACHINE)] = None
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory that may be used, in bytes."""
+        return None if self.memory is None else parse_bytes(self.memory)
 
 
 class DemoConfig(Settings):
