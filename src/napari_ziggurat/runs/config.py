@@ -29,6 +29,7 @@ from napari_ziggurat.runs.values import (
     Seed,
     SpacingValues,
     Task,
+    Views,
     parse_bytes,
 )
 
@@ -391,6 +392,14 @@ class SegmentConfig(_SourceSettings):
             "Let neighbouring windows fade into each other: smoother probabilities, more windows."
         ),
     ] = False
+    augment: Annotated[
+        Views,
+        setting(
+            "Compute each window several times, mirrored, at other sizes, or both, and take the "
+            "mean.",
+            metavar="flips|scales|flips,scales",
+        ),
+    ] = ()
     all_scales: Annotated[
         bool,
         setting(
@@ -485,6 +494,8 @@ class SegmentConfig(_SourceSettings):
             raise InputError(
                 "--levels fuses into one result what --all-scales keeps apart; leave one out."
             )
+        if self.augment and self.all_scales:
+            raise InputError("--augment is for the finest output only; leave out --all-scales.")
         return self
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from napari_ziggurat.geometry import Box
+from napari_ziggurat.networks.views import Kind
 from napari_ziggurat.runs.config import SegmentConfig
 
 __all__ = ["SegmentOptions", "coarse_changes"]
@@ -19,6 +20,7 @@ class SegmentOptions:
     probabilities: bool = False
     probability_type: Literal["float32", "float16", "uint8"] = "float32"
     blend: bool = False
+    augment: tuple[Kind, ...] = ()
     all_scales: bool = False
     depth: int | None = None
     overwrite: bool = False

@@ -10,18 +10,20 @@ from typing import Literal
 import numpy as np
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.geometry import Axes, BlockGrid, Box, Lattice, Upsampling
+from napari_ziggurat.geometry import Axes, BlockGrid, Box, Lattice, Spacing, Upsampling
 from napari_ziggurat.images import Image
 from napari_ziggurat.inference.levels import PredictedLevel
 from napari_ziggurat.networks.checkpoint import ModelSpec
+from napari_ziggurat.networks.views import View, make_views
 from napari_ziggurat.runs.cost import Cost, Probe
 from napari_ziggurat.runs.level import check_fit, choose_level
 from napari_ziggurat.runs.options import SegmentOptions, coarse_changes
 
-__all__ = ["Engine", "SegmentPlan", "decide", "output_axes", "with_coarse"]
+__all__ = ["Engine", "SegmentPlan", "decide", "output_axes", "views_of", "with_coarse"]
 
 _BLOCK_SIDE = {2: 2048, 3: 256}
 _SLICES_PER_BLOCK = 16
+_MUCH_COARSER = 2  # z against x and y; training, too, zooms in the plane only beyond
 
 
 @dataclass(frozen=True)
@@ -248,13 +250,14 @@ def decide(
     region = _region(image, level, options.box)
     _check_grids(region, levels)
     _check_blend(options)
+    _check_augment(options, image)
     shape = image.levels[level].shape
     lattice = Lattice(shape, spec.window, spec.rim, spec.stride, options.blend)
     chunk, shard = _storage(region.shape, lattice.cell_shape, options.block)
     plan = SegmentPlan(
         image, spec, level, region, lattice, levels, chunk, shard, engine, options.probabilities,
         options.probability_type, options.version,
-        (*notes, *_network_notes(options, levels), *_machine_notes(options, engine)),
+        (*notes, *_network_notes(spec, options, levels), *_machine_notes(options, engine)),
     )  # fmt: skip
     return _fused(plan, options) if options.levels else plan
 
@@ -324,8 +327,19 @@ def _level(image: Image, spec: ModelSpec, options: SegmentOptions) -> tuple[int,
     return choice.level, (choice.why,) if choice.why else ()
 
 
-def _network_notes(options: SegmentOptions, levels: Sequence[PredictedLevel]) -> tuple[str, ...]:
+def views_of(spec: ModelSpec, options: SegmentOptions) -> tuple[View, ...]:
+    """List what each window is changed to before the network sees it, itself first."""
+    in_plane = spec.dims == 3 and max(Spacing(spec.spacing).ratio) > _MUCH_COARSER
+    return make_views(options.augment, spec.dims, in_plane=in_plane)
+
+
+def _network_notes(
+    spec: ModelSpec, options: SegmentOptions, levels: Sequence[PredictedLevel]
+) -> tuple[str, ...]:
     notes = []
+    if options.augment:
+        times = len(views_of(spec, options))
+        notes.append(f"--augment {','.join(options.augment)}: computes each window {times} times.")
     if options.depth is not None:
         notes.append(
             f"--depth {options.depth}: only the network's output of that depth is computed."
@@ -384,6 +398,16 @@ def _check_blend(options: SegmentOptions) -> None:
     if options.blend and options.all_scales:
         raise InputError(
             "--blend joins the windows of the finest output only; leave it or --all-scales out."
+        )
+
+
+def _check_augment(options: SegmentOptions, image: Image) -> None:
+    if options.augment and options.all_scales:
+        raise InputError("--augment is for the finest output only; leave out --all-scales.")
+    if "flips" in options.augment and image.affine is not None:
+        raise InputError(
+            f"--augment flips mirrors windows, and '{image.name}' states which side is left: "
+            "training mirrors no such image, either. Say --augment scales, or leave it out."
         )
 
 

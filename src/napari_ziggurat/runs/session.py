@@ -18,7 +18,8 @@ from napari_ziggurat.inference.block import CellPredictor, WindowReader
 from napari_ziggurat.inference.labels import Decision
 from napari_ziggurat.inference.levels import PredictedLevel, finest_level, predicted_levels
 from napari_ziggurat.inference.predictor import Predictor, resolve_precision
-from napari_ziggurat.networks import Intensity, Model
+from napari_ziggurat.networks import Intensity, Model, ModelSpec
+from napari_ziggurat.networks.averaging import AveragedNetwork
 from napari_ziggurat.networks.device import resolve_device
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.outputs import SelectedOutputs, output_ratios
@@ -27,7 +28,7 @@ from napari_ziggurat.runs.cost import Probe
 from napari_ziggurat.runs.fit import fit
 from napari_ziggurat.runs.journal import Fingerprint
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.plan import Engine, SegmentPlan, decide
+from napari_ziggurat.runs.plan import Engine, SegmentPlan, decide, views_of
 from napari_ziggurat.runs.probe import measure, resident_memory
 
 __all__ = ["Session"]
@@ -55,7 +56,7 @@ class Session:
         device = resolve_device(options.device)
         self.precision = resolve_precision(options.precision, device)
         self.predictor = Predictor(
-            _selected(copy.deepcopy(model.network), self.levels),
+            _averaged(_selected(copy.deepcopy(model.network), self.levels), model.spec, options),
             device,
             precision=self.precision,
             batch=options.batch,
@@ -148,7 +149,8 @@ class Session:
         """Give everything that decides the result."""
         image, lattice = plan.image, plan.lattice
         # What only some runs have is left out of the others: those began before there was such.
-        fused = {"levels": _fusion(plan)} if plan.weights else {}
+        special: dict[str, object] = {"levels": _fusion(plan)} if plan.weights else {}
+        special |= {"augment": list(self.options.augment)} if self.options.augment else {}
         return Fingerprint(
             {
                 "model": self._digest,
@@ -171,7 +173,7 @@ class Session:
                 "depth": self.options.depth,
                 "OME-Zarr version": plan.version,
                 "NaN replaced by": image.nan_as,
-                **fused,
+                **special,
             }
         )
 
@@ -196,6 +198,12 @@ def _selected(network: SegmentationNetwork, levels: Sequence[PredictedLevel]) ->
     if len(levels) == 1:
         return network
     return SelectedOutputs(network, [level.output for level in levels])
+
+
+def _averaged(network: nn.Module, spec: ModelSpec, options: SegmentOptions) -> nn.Module:
+    """Give a network that sees each window as often as it was asked to."""
+    views = views_of(spec, options)
+    return network if len(views) == 1 else AveragedNetwork(network, views)
 
 
 def _probe(image: Image, level: int) -> str:

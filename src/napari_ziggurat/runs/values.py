@@ -28,6 +28,7 @@ __all__ = [
     "Seed",
     "SpacingValues",
     "Task",
+    "Views",
     "parse_bytes",
 ]
 
@@ -101,6 +102,10 @@ def _check_levels(value: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(value))
 
 
+def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(value)))
+
+
 def _check_box(value: str) -> str:
     return str(Box.parse(value))
 
@@ -143,6 +148,9 @@ DeviceText = Annotated[str, AfterValidator(_check_device)]
 Task = Literal["semantic", "foreground"]
 Level = Annotated[int, Field(ge=0)]
 Levels = Annotated[tuple[Level, ...], BeforeValidator(_split), AfterValidator(_check_levels)]
+Views = Annotated[
+    tuple[Literal["flips", "scales"], ...], BeforeValidator(_split), AfterValidator(_each_once)
+]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
