@@ -12,7 +12,8 @@ from models import tiny_model
 from napari_ziggurat.geometry import Axes, Box, Spacing
 from napari_ziggurat.images import Image, OutputGrid, create_output, open_image
 from napari_ziggurat.progress import Progress, Run, finish
-from napari_ziggurat.runs.coarse import CoarseProbabilities, coarse_pass
+from napari_ziggurat.runs.coarse import coarse_pass
+from napari_ziggurat.runs.coarse_probabilities import CoarseProbabilities
 from napari_ziggurat.runs.crew import Crew
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.output import Output

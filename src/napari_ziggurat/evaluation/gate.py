@@ -10,56 +10,20 @@ from scipy import ndimage
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box, Upsampling
 
-__all__ = ["RECALLS", "GateFit", "GateSample", "fit_gate", "fit_thresholds"]
+__all__ = ["RADII", "RECALLS", "GateCounts", "GateFit"]
 
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 1.0)
 """Recalls that thresholds are fitted for."""
 
+RADII = (0, 1, 2)
+"""Coarse voxels around a place that may count for it."""
+
 _JUDGED = 0.999  # recall by which radii are compared
-_RADII = (0, 1, 2)
+_STEPS = 2**14  # between probabilities 0 and 1; thresholds are rounded down to one
 # Above one half the coarse pass itself would call a voxel foreground.
-_HIGHEST = 0.5
+_HIGHEST = _STEPS // 2
 
-
-@dataclass(frozen=True, eq=False)
-class GateSample:
-    """A volume of which both are known.
-
-    Attributes
-    ----------
-    coarse : ((Z), Y, X) array
-        Probability of foreground over the whole coarse level.
-    upsampling : Upsampling
-        From the coarse level to the fine one.
-    foreground : ((Z), Y, X) array of bool
-        Fine labels or predictions that are not background.
-    start : tuple of int
-        Where ``foreground`` begins in the fine level.
-    """
-
-    coarse: NDArray[np.floating]
-    upsampling: Upsampling
-    foreground: NDArray[np.bool_]
-    start: tuple[int, ...]
-
-    def around(self, radius: int) -> NDArray[np.float32]:
-        """Give the largest coarse probability within so many coarse voxels of each."""
-        size = 2 * radius + 1
-        found: NDArray[np.float32] = ndimage.maximum_filter(
-            np.asarray(self.coarse, np.float32), size, mode="nearest"
-        )
-        return found
-
-    def values(self, radius: int) -> NDArray[np.float32]:
-        """Give for each fine foreground voxel the largest coarse probability around it.
-
-        A gate looks at the largest one around a whole tile, which is no smaller: it rejects no
-        voxel that this would keep.
-        """
-        stop = tuple(a + n for a, n in zip(self.start, self.foreground.shape, strict=True))
-        around = self.around(radius)
-        fine = self.upsampling(around, (0,) * around.ndim, Box(self.start, stop))
-        return np.asarray(fine[self.foreground], np.float32)
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -71,7 +35,7 @@ class GateFit:
     radius : int
         Coarse voxels around a place that count for it.
     thresholds : tuple of (recall, threshold)
-        The largest threshold that keeps so much of the foreground.
+        The largest threshold that keeps so much of the foreground; none is above one half.
     foreground : int
         Foreground voxels that they were learned from.
     """
@@ -81,57 +45,99 @@ class GateFit:
     foreground: int
 
 
-def fit_gate(samples: Sequence[GateSample]) -> GateFit:
-    """Find thresholds, and the radius with which they leave out most.
+class GateCounts:
+    """Counts coarse probabilities: where there is fine foreground, and everywhere.
 
-    A larger radius forgives a coarse pass that is wrong about the place, and keeps more around
-    what it sees.
-
-    Raises
-    ------
-    InputError
-        There is no foreground to learn from.
-    """
-    count = sum(int(np.count_nonzero(sample.foreground)) for sample in samples)
-    if not count:
-        raise InputError(
-            "A gate is learned from foreground, and there is none in what was given; give an image "
-            "or a box with some."
-        )
-    fits = {radius: _fitted(samples, radius) for radius in _RADII}
-    radius = min(_RADII, key=lambda each: _kept(samples, each, dict(fits[each])[_JUDGED]))
-    return GateFit(radius, fits[radius], count)
-
-
-def _kept(samples: Sequence[GateSample], radius: int, threshold: float) -> float:
-    """Share of the space that a threshold keeps."""
-    return float(np.mean([np.mean(sample.around(radius) >= threshold) for sample in samples]))
-
-
-def _fitted(samples: Sequence[GateSample], radius: int) -> tuple[tuple[float, float], ...]:
-    return fit_thresholds(np.concatenate([sample.values(radius) for sample in samples]))
-
-
-def fit_thresholds(
-    values: NDArray[np.float32], recalls: Sequence[float] = RECALLS
-) -> tuple[tuple[float, float], ...]:
-    """Find for each recall the largest threshold that keeps so much of the foreground.
+    Boxes come one by one, and memory does not grow with them.
 
     Parameters
     ----------
-    values : 1D array
-        What `GateSample.values` gives; at least one.
-    recalls : sequence of float
-        Shares of the foreground voxels, from 0 to 1.
-
-    Returns
-    -------
-    tuple of (recall, threshold)
-        What is at least the threshold is kept; none is above one half.
+    upsampling : Upsampling
+        From the coarse level to the fine one.
     """
-    falling = np.sort(values)[::-1]
-    kept = [max(1, int(np.ceil(recall * len(falling)))) for recall in recalls]
-    return tuple(
-        (float(recall), min(_HIGHEST, float(falling[count - 1])))
-        for recall, count in zip(recalls, kept, strict=True)
-    )
+
+    def __init__(self, upsampling: Upsampling) -> None:
+        self._upsampling = upsampling
+        self._foreground = {radius: np.zeros(_STEPS + 1, np.int64) for radius in RADII}
+        self._everywhere = {radius: np.zeros(_STEPS + 1, np.int64) for radius in RADII}
+
+    def needs(self, box: Box) -> Box:
+        """Coarse voxels that are wanted for a box of the fine level."""
+        support, shape = self._upsampling.support(box), self._upsampling.shape
+        return Box(
+            tuple(max(0, a - max(RADII)) for a in support.start),
+            tuple(min(b + max(RADII), n) for b, n in zip(support.stop, shape, strict=True)),
+        )
+
+    def add(
+        self, coarse: NDArray[np.float32], foreground: NDArray[np.bool_], start: Sequence[int]
+    ) -> None:
+        """Take a box.
+
+        For each fine foreground voxel the largest coarse probability around it counts. A gate looks
+        at the largest one around a whole tile, which is no smaller: it rejects no voxel that this
+        would keep.
+
+        Parameters
+        ----------
+        coarse : ((Z), Y, X) float32 array
+            Probability of foreground in the box that `needs` gives.
+        foreground : ((Z), Y, X) array of bool
+            Fine labels or predictions that are not background.
+        start : sequence of int
+            Where ``foreground`` begins in the fine level.
+        """
+        stop = tuple(a + n for a, n in zip(start, foreground.shape, strict=True))
+        box = Box(tuple(start), stop)
+        corner = self.needs(box).start
+        inside = self._upsampling.support(box).relative_to(corner).slices
+        for radius in RADII:
+            around = ndimage.maximum_filter(coarse, 2 * radius + 1, mode="nearest")
+            self._everywhere[radius] += _counted(around[inside])
+            fine = self._upsampling(around, corner, box)
+            self._foreground[radius] += _counted(fine[foreground])
+
+    def __add__(self, other: "GateCounts") -> "GateCounts":
+        """Count both, which may be of images of different shapes."""
+        both = GateCounts(self._upsampling)
+        for radius in RADII:
+            both._foreground[radius] = self._foreground[radius] + other._foreground[radius]
+            both._everywhere[radius] = self._everywhere[radius] + other._everywhere[radius]
+        return both
+
+    def fit(self) -> GateFit:
+        """Find thresholds, and the radius with which they leave out most.
+
+        A larger radius forgives a coarse pass that is wrong about the place, and keeps more around
+        what it sees.
+
+        Raises
+        ------
+        InputError
+            There is no foreground to learn from.
+        """
+        count = int(self._foreground[0].sum())
+        if not count:
+            raise InputError(
+                "A gate is learned from foreground, and there is none in what was given; give "
+                "images with some."
+            )
+        radius = min(RADII, key=self._kept)
+        thresholds = tuple((r, _step(self._foreground[radius], r) / _STEPS) for r in RECALLS)
+        return GateFit(radius, thresholds, count)
+
+    def _kept(self, radius: int) -> int:
+        """Coarse voxels that a threshold keeps."""
+        return int(self._everywhere[radius][_step(self._foreground[radius], _JUDGED) :].sum())
+
+
+def _counted(values: NDArray[np.float32]) -> Counts:
+    steps = (np.clip(values, 0, 1) * _STEPS).astype(np.int64)
+    return np.bincount(steps.ravel(), minlength=_STEPS + 1)
+
+
+def _step(counts: Counts, recall: float) -> int:
+    """Find the largest step at or above which so large a share of the counts lies."""
+    above = np.cumsum(counts[::-1])[::-1]
+    enough = np.flatnonzero(above >= recall * above[0])
+    return min(_HIGHEST, int(enough[-1]))

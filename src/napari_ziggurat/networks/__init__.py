@@ -11,10 +11,12 @@ from napari_ziggurat.networks.checkpoint import (
     load_model,
     read_spec,
     save_model,
+    save_spec,
 )
 from napari_ziggurat.networks.composition import Composition
 from napari_ziggurat.networks.config import AnyNetworkConfig, NetworkConfig, Topology
 from napari_ziggurat.networks.intensity import Intensity
+from napari_ziggurat.networks.level_weights import LevelWeights
 from napari_ziggurat.networks.registry import (
     configure_network,
     create_network,
@@ -27,6 +29,7 @@ __all__ = [
     "Composition",
     "GateLevel",
     "Intensity",
+    "LevelWeights",
     "Model",
     "ModelSpec",
     "NetworkConfig",
@@ -38,4 +41,5 @@ __all__ = [
     "read_spec",
     "register_network",
     "save_model",
+    "save_spec",
 ]

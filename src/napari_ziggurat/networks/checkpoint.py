@@ -15,6 +15,7 @@ from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError, MissingError
 from napari_ziggurat.networks.config import AnyNetworkConfig
 from napari_ziggurat.networks.intensity import Intensity
+from napari_ziggurat.networks.level_weights import LevelWeights
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +30,7 @@ __all__ = [
     "load_model",
     "read_spec",
     "save_model",
+    "save_spec",
 ]
 
 SCHEMA_VERSION = 1
@@ -86,6 +88,8 @@ class ModelSpec(BaseModel):
         Summary of the training: steps, seconds, loss, scores, settings.
     versions : mapping
         Packages that it was made with.
+    level_weights : LevelWeights or None
+        How levels are fused, where ``ziggurat calibrate`` fitted it; absent otherwise.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -104,6 +108,7 @@ class ModelSpec(BaseModel):
     gate: tuple[GateLevel, ...] = ()
     training: Mapping[str, Any] = Field(default_factory=dict)
     versions: Mapping[str, str] = Field(default_factory=dict)
+    level_weights: LevelWeights | None = None
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -118,6 +123,7 @@ class ModelSpec(BaseModel):
         ):
             if count != wanted:
                 raise ValueError(f"there are {count} {what} and {wanted} {whole}")
+        _check_level_weights(self.level_weights, axes, len(self.classes))
         if topology.dims > axes:
             raise ValueError(f"a {topology.dims}D network cannot see images with axes {self.axes}")
         return self
@@ -142,17 +148,36 @@ class Model:
     network: "SegmentationNetwork"
 
 
+def _check_level_weights(found: LevelWeights | None, axes: int, classes: int) -> None:
+    if found is None:
+        return
+    if len(found.downsampling) != len(found.weights):
+        raise ValueError("there are as many level_weights.downsampling as level_weights.weights")
+    if any(len(each) != axes for each in found.downsampling):
+        raise ValueError(f"level_weights.downsampling has {axes} values for each level")
+    if any(len(each) != classes or min(each) < 0 for each in found.weights):
+        raise ValueError(f"level_weights.weights has {classes} values of at least 0 for each level")
+
+
 def save_model(model: Model, folder: Path) -> None:
     """Write a model; both files appear under their names only when they are whole."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().cpu().contiguous() for k, v in model.network.state_dict().items()}
-    weights, spec = folder / f".{_WEIGHTS}.part", folder / f".{_SPEC}.part"
+    weights = folder / f".{_WEIGHTS}.part"
     save_file(state, weights)
-    spec.write_text(model.spec.model_dump_json(indent=2), encoding="utf-8")
     weights.replace(folder / _WEIGHTS)
-    spec.replace(folder / _SPEC)
+    save_spec(model.spec, folder)
+
+
+def save_spec(spec: ModelSpec, folder: Path) -> None:
+    """Write what a model knows of itself, beside its weights, in one step."""
+    # What was not fitted is left out: programs from before there was such a thing read it, too.
+    absent = {"level_weights"} if spec.level_weights is None else set()
+    part = folder / f".{_SPEC}.part"
+    part.write_text(spec.model_dump_json(indent=2, exclude=absent), encoding="utf-8")
+    part.replace(folder / _SPEC)
 
 
 def read_spec(folder: Path) -> ModelSpec:

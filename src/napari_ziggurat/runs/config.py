@@ -22,6 +22,7 @@ from napari_ziggurat.runs.values import (
     ImageSource,
     ImageSources,
     Level,
+    Levels,
     LocalPath,
     LossWeights,
     MemoryText,
@@ -32,11 +33,13 @@ from napari_ziggurat.runs.values import (
     Seed,
     SpacingValues,
     Task,
+    Views,
     parse_bytes,
 )
 
 __all__ = [
     "DEFAULT_MINUTES",
+    "CalibrateConfig",
     "DemoConfig",
     "EvaluateConfig",
     "ExplainConfig",
@@ -134,8 +137,8 @@ class NetworksConfig(Settings):
     ] = None
 
 
-class _LearningSettings(_SourceSettings):
-    """What is learned from: either dense ``labels`` or a sparse ``annotation`` for each image."""
+class _LabelledSettings(_SourceSettings):
+    """Images with either dense ``labels`` or a sparse ``annotation`` for each."""
 
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("labels", "annotation"),)
 
@@ -152,6 +155,31 @@ class _LearningSettings(_SourceSettings):
         ImageSources,
         setting("Labels of some voxels: 0 unlabelled, 1 to 254 a class, 255 background."),
     ] = ()
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
+        if bool(self.labels) == bool(self.annotation):
+            given = "both" if self.labels else "neither"
+            raise InputError(
+                f"Give either --labels (every voxel) or --annotation (some voxels); got {given}."
+            )
+        _check_pairs("--labels" if self.labels else "--annotation", self.image, self.truth)
+        return self
+
+    @property
+    def truth(self) -> tuple[Source, ...]:
+        """Labels or annotation, one for each image."""
+        return self.labels or self.annotation
+
+    @property
+    def sparse(self) -> bool:
+        """Only some voxels are labelled."""
+        return bool(self.annotation)
+
+
+class _LearningSettings(_LabelledSettings):
+    """What is learned from, and where the model goes."""
+
     out: Annotated[LocalPath, setting("Folder that the model is written to.")]
     task: Annotated[
         Task,
@@ -166,29 +194,9 @@ class _LearningSettings(_SourceSettings):
     overwrite: _OverwriteSetting = False
 
     @model_validator(mode="after")
-    def _check_labels(self) -> Self:
-        if bool(self.labels) == bool(self.annotation):
-            given = "both" if self.labels else "neither"
-            raise InputError(
-                f"Give either --labels (every voxel) or --annotation (some voxels); got {given}."
-            )
-        _check_pairs("--labels" if self.labels else "--annotation", self.image, self.truth)
-        return self
-
-    @model_validator(mode="after")
     def _check_validation(self) -> Self:
         _check_pairs("--val-labels", self.val_image, self.val_labels, image="--val-image")
         return self
-
-    @property
-    def truth(self) -> tuple[Source, ...]:
-        """Labels or annotation, one for each image."""
-        return self.labels or self.annotation
-
-    @property
-    def sparse(self) -> bool:
-        """Only some voxels are labelled."""
-        return bool(self.annotation)
 
 
 class TrainConfig(_LearningSettings):
@@ -350,6 +358,8 @@ class SearchConfig(_LearningSettings):
 class SegmentConfig(_SourceSettings):
     """What ``ziggurat segment`` does: one image to one output, a folder to a folder."""
 
+    alternatives: ClassVar = (("level", "levels"),)
+
     image: Annotated[
         ImageSource,
         setting("Image file, OME-Zarr (also by URL) or folder of images.", positional=True),
@@ -366,6 +376,14 @@ class SegmentConfig(_SourceSettings):
         Level | None,
         setting("Resolution level; chosen by the model's spacing unless given.", metavar="N"),
     ] = None
+    levels: Annotated[
+        Levels,
+        setting(
+            "Segment several levels and fuse what they say, on the grid of the finest, such as "
+            "0,1,2.",
+            metavar="N,N,...",
+        ),
+    ] = ()
     box: Annotated[
         BoxText | None,
         setting(
@@ -384,6 +402,14 @@ class SegmentConfig(_SourceSettings):
             "Let neighbouring windows fade into each other: smoother probabilities, more windows."
         ),
     ] = False
+    augment: Annotated[
+        Views,
+        setting(
+            "Compute each window several times, mirrored, at other sizes, or both, and take the "
+            "mean.",
+            metavar="flips|scales|flips,scales",
+        ),
+    ] = ()
     all_scales: Annotated[
         bool,
         setting(
@@ -485,6 +511,20 @@ class SegmentConfig(_SourceSettings):
     ] = None
 
     @model_validator(mode="after")
+    def _check_levels(self) -> Self:
+        if self.levels and self.level is not None:
+            raise InputError(
+                "Give --levels, which are fused on the grid of the finest of them, or --level."
+            )
+        if self.levels and self.all_scales:
+            raise InputError(
+                "--levels fuses into one result what --all-scales keeps apart; leave one out."
+            )
+        if self.augment and self.all_scales:
+            raise InputError("--augment is for the finest output only; leave out --all-scales.")
+        return self
+
+    @model_validator(mode="after")
     def _check_who(self) -> Self:
         ways = {"--workers": self.workers, "--part": self.part, "--dask": self.dask}
         given = [name for name, value in ways.items() if value is not None]
@@ -558,6 +598,35 @@ class ExplainConfig(_SourceSettings):
     overwrite: _OverwriteSetting = False
     nan_as: _NanSetting = None
     device: _DeviceSetting = "auto"
+
+
+class CalibrateConfig(_LabelledSettings):
+    """What ``ziggurat calibrate`` fits: weights of levels, to ``labels`` or an ``annotation``."""
+
+    model: Annotated[
+        Path, setting("Folder of the model; the weights are kept in it.", positional=True)
+    ]
+    levels: Annotated[
+        Levels,
+        setting(
+            "Levels to fuse, such as 0,1,2; the one that fits the model and the next two unless "
+            "given.",
+            metavar="N,N,...",
+        ),
+    ] = ()
+    overwrite: Annotated[
+        bool, setting("Replace the weights that the model has already.", once=True)
+    ] = False
+    nan_as: _NanSetting = None
+    device: _DeviceSetting = "auto"
+    batch: _BatchSetting = None
+    memory: _MemorySetting = None
+    threads: Annotated[Count | None, setting("Threads.", metavar="N", panel=_MACHINE)] = None
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory that may be used, in bytes."""
+        return None if self.memory is None else parse_bytes(self.memory)
 
 
 class DemoConfig(Settings):

@@ -87,7 +87,11 @@ def choose_gate(
 
 
 def _check_settings(options: SegmentOptions) -> None:
-    other = {"--blend": options.blend, "--probabilities": options.probabilities}
+    other = {
+        "--blend": options.blend,
+        "--probabilities": options.probabilities,
+        "--levels": bool(options.levels),
+    }
     if given := [name for name, value in other.items() if value]:
         raise InputError(
             f"--gate leaves out windows that {' and '.join(given)} would need everywhere; give "

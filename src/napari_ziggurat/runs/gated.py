@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import BlockGrid, Box
 from napari_ziggurat.progress import Progress, Run
-from napari_ziggurat.runs.coarse import CoarseProbabilities, coarse_pass
+from napari_ziggurat.runs.coarse import coarse_pass
+from napari_ziggurat.runs.coarse_probabilities import CoarseProbabilities
 from napari_ziggurat.runs.crew import Crew
 from napari_ziggurat.runs.fill import Share
 from napari_ziggurat.runs.gate import GateRule

@@ -54,7 +54,7 @@ class Job:
                 "image": source.absolute() if isinstance(source, Path) else source,
                 "model": config.model.absolute(),
                 "out": output.out.absolute(),
-                "level": plan.level,
+                "level": None if config.levels else plan.level,
                 "block": plan.shard,
                 "precision": plan.engine.precision,
                 "device": plan.engine.device.split(":")[0],

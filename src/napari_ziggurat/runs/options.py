@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from napari_ziggurat.geometry import Box
+from napari_ziggurat.networks.views import Kind
 from napari_ziggurat.runs.config import SegmentConfig
 
 __all__ = ["SegmentOptions", "coarse_changes"]
@@ -14,10 +15,12 @@ class SegmentOptions:
     """How to segment; the same words as in `SegmentConfig`, with memory in bytes."""
 
     level: int | None = None
+    levels: tuple[int, ...] = ()
     box: str | None = None
     probabilities: bool = False
     probability_type: Literal["float32", "float16", "uint8"] = "float32"
     blend: bool = False
+    augment: tuple[Kind, ...] = ()
     all_scales: bool = False
     depth: int | None = None
     gate: str = "off"
@@ -53,6 +56,7 @@ def coarse_changes(level: int, box: Box) -> dict[str, Any]:
     """
     return {
         "level": level,
+        "levels": (),
         "box": str(box),
         "probabilities": True,
         "probability_type": "float16",

@@ -14,14 +14,16 @@ from napari_ziggurat.images import Image, Source, find_images, open_image, read_
 from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.carry_out import begin, look_through
+from napari_ziggurat.runs.coarse import coarse_pass
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.crew import Crew
 from napari_ziggurat.runs.dask_cluster import connect
 from napari_ziggurat.runs.failure import explain
-from napari_ziggurat.runs.fill import fill
+from napari_ziggurat.runs.fill import Share, fill
 from napari_ziggurat.runs.gated import gated
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.place import check_place, disk_words
+from napari_ziggurat.runs.place import check_place, coarse_store, disk_words
+from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
 from napari_ziggurat.runs.tally import Tally
 from napari_ziggurat.runs.verify import verify
@@ -224,10 +226,11 @@ def _segment_one(image: Image, session: Session, out: Path, crew: Crew) -> Run[S
     if output.complete:
         yield Progress("segment", 1, 1, message=f"'{out}' is complete already; nothing to do")
     else:
+        share = yield from _coarse_passes(plan, session, out, crew)
         if plan.gate is not None:
             output = yield from gated(output, session, crew)
         with crew.at_work(output, session, dict(enumerate(intensities))) as (schedule, executor):
-            yield from fill(output, schedule, executor)
+            yield from fill(output, schedule, executor, share)
     record = read_record(out) or {}
     return SegmentResult(
         {name: str(out)},
@@ -236,3 +239,13 @@ def _segment_one(image: Image, session: Session, out: Path, crew: Crew) -> Run[S
         gates={name: record["gate"]} if "gate" in record else {},
         seconds=time.monotonic() - started,
     )
+
+
+def _coarse_passes(plan: SegmentPlan, session: Session, out: Path, crew: Crew) -> Run[Share]:
+    """Segment the coarser levels of a plan, coarsest first; give what is left of the run."""
+    before = 0
+    for each in reversed(plan.coarse):
+        share = Share(before, plan.all_windows - before - each.windows)
+        yield from coarse_pass(each, session, coarse_store(out, each.level), crew, share)
+        before += each.windows
+    return Share(before)

@@ -21,6 +21,7 @@ __all__ = [
     "ImageSource",
     "ImageSources",
     "Level",
+    "Levels",
     "LocalPath",
     "LossWeights",
     "MemoryText",
@@ -31,6 +32,7 @@ __all__ = [
     "Seed",
     "SpacingValues",
     "Task",
+    "Views",
     "parse_bytes",
 ]
 
@@ -105,6 +107,22 @@ def _check_patch(value: tuple[int, ...]) -> tuple[int, ...]:
     return value
 
 
+def _check_levels(value: tuple[int, ...]) -> tuple[int, ...]:
+    """Sort levels; they have no order of their own."""
+    if len(value) == 1:
+        raise InputError(
+            f"Several levels are fused, such as 0,1,2; got {value[0]} alone. For one level say "
+            "--level."
+        )
+    if len(set(value)) < len(value):
+        raise InputError(f"Each level is named once; got {','.join(map(str, value))}.")
+    return tuple(sorted(value))
+
+
+def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(value)))
+
+
 def _check_box(value: str) -> str:
     return str(Box.parse(value))
 
@@ -165,6 +183,10 @@ MemoryText = Annotated[str, AfterValidator(_check_memory)]
 DeviceText = Annotated[str, AfterValidator(_check_device)]
 Task = Literal["semantic", "foreground"]
 Level = Annotated[int, Field(ge=0)]
+Levels = Annotated[tuple[Level, ...], BeforeValidator(_split), AfterValidator(_check_levels)]
+Views = Annotated[
+    tuple[Literal["flips", "scales"], ...], BeforeValidator(_split), AfterValidator(_each_once)
+]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

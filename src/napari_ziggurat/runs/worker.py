@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from napari_ziggurat.geometry import Box, Cell
 from napari_ziggurat.inference.background import Background
 from napari_ziggurat.inference.block import CellPredictor, Piece, WindowReader
+from napari_ziggurat.inference.fusing import Fuser
 from napari_ziggurat.networks import Intensity
 from napari_ziggurat.runs.block_result import BlockResult
+from napari_ziggurat.runs.coarse_probabilities import CoarseCrop, coarse_probabilities
 from napari_ziggurat.runs.executor import Report
 from napari_ziggurat.runs.failure import concerns_all, explain
 from napari_ziggurat.runs.journal import Entry, Log
@@ -43,6 +45,7 @@ class _Block:
     result: BlockResult
     cells: Iterator[Cell]
     reader: WindowReader
+    fuser: Fuser | None
     waiting: int  # cells that are not submitted yet
     flying: int = 0
     done: int = 0
@@ -91,6 +94,7 @@ class Worker:
         self._background = Background(self._cells)
         self._writer = output.writer
         self._log: Log = output.journal.log()
+        self._coarse = coarse_probabilities(output.plan, output.out)
         self._intensities = dict(intensities or {})
         self._reading = ThreadPoolExecutor(1, "ziggurat-read")
         self._writing = ThreadPoolExecutor(1, "ziggurat-write")
@@ -149,7 +153,8 @@ class Worker:
     def _begin(self, task: Task, cells: list[Cell], read: _Read) -> None:
         result = BlockResult.empty(self._plan, task.node.block.write_box)
         reader = self._session.reader(read, self._intensity(task.time))
-        self._blocks.append(_Block(task, result, iter(cells), reader, len(cells)))
+        fuser = self._fuser(task)
+        self._blocks.append(_Block(task, result, iter(cells), reader, fuser, len(cells)))
 
     def _submit_constant(self, task: Task, cells: list[Cell], value: NDArray[Any]) -> None:
         """Begin a block of which nothing is stored; it is finished where it is background."""
@@ -160,7 +165,9 @@ class Worker:
             return np.broadcast_to(one, (len(one), *box.shape))
 
         seen, reader = intensity.apply(one).tobytes(), self._session.reader(read, intensity)
-        if self._plan.probabilities or not self._background.covers(cells, seen, reader):
+        # Where more than the labels of this level is wanted, each voxel has to be made.
+        more = self._plan.probabilities or self._plan.weights
+        if more or not self._background.covers(cells, seen, reader):
             self._begin(task, cells, read)
         else:
             windows = len(cells)
@@ -182,6 +189,15 @@ class Worker:
         image.check_present(level)  # chunks of a store that is gone would be read as gaps
         return voxels
 
+    def _fuser(self, task: Task) -> Fuser | None:
+        """Read what coarser levels say of a block once, in another thread; for all its cells."""
+        plan, box = self._plan, task.node.block.write_box
+        if not plan.weights:
+            return None
+        crops = [self._reading.submit(each.load, box, task.time) for each in self._coarse]
+        values = tuple(each.value for each in plan.spec.classes)
+        return Fuser(box, [partial(_read_crop, crop) for crop in crops], plan.weights, values)
+
     def _intensity(self, moment: int) -> Intensity:
         if moment not in self._intensities:
             plan = self._plan
@@ -197,7 +213,8 @@ class Worker:
                 continue
             block.waiting -= 1
             block.flying += 1
-            self._flying.append((block, self._cells.submit(next(block.cells), block.reader)))
+            future = self._cells.submit(next(block.cells), block.reader, block.fuser)
+            self._flying.append((block, future))
 
     def _take(self, block: _Block, future: "Future[Piece]") -> Report:
         """Put a piece where it belongs; pieces come in the order of their cells."""
@@ -261,3 +278,7 @@ class Worker:
         if concerns_all(error):
             raise error
         return Report(task.number, -windows, "failed", explain(error))
+
+
+def _read_crop(crop: "Future[CoarseCrop]", box: Box) -> NDArray[Any]:
+    return crop.result().read(box)
