@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models import tiny_model
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image, image_from_array, open_image, read_record
-from napari_ziggurat.networks import Model
+from napari_ziggurat.networks import LevelWeights, Model
 from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.segment import SegmentResult, segment_image
@@ -21,9 +21,9 @@ CHUNK = (16, 24)
 SHAPE = (100, 130)
 
 
-def _model(bias: float = 50.0) -> Model:
+def _model(bias: float = 50.0, **changes: object) -> Model:
     """A network that sees background where there is nothing: its last layer leans to it."""
-    model = tiny_model(window=(32, 32), rim=(8, 8))
+    model = tiny_model(window=(32, 32), rim=(8, 8), **changes)
     biased = [p for n, p in model.network.named_parameters() if n.endswith("bias") and len(p) == 3]
     for parameter in biased:
         parameter.data[0] += bias
@@ -93,6 +93,21 @@ def _only_samples(read):  # type: ignore[no-untyped-def]
         return read(self, level, box, time)
 
     return checked
+
+
+def test_where_levels_are_fused_a_gap_in_the_finest_is_filled_by_the_coarser(
+    tmp_path: Path,
+) -> None:
+    coarse = np.random.default_rng(1).integers(0, 255, (50, 65), dtype=np.uint8)
+    stored = _store(tmp_path / "in.zarr", {(2, 2)})
+    only_coarse = LevelWeights(((1.0, 1.0), (2.0, 2.0)), ((0.0,) * 3, (1.0,) * 3))
+    model = _model(0.4, level_weights=only_coarse)
+    for name, fine in (("gaps", stored), ("whole", stored[:])):
+        image = image_from_array([fine, coarse], axes="yx", spacing=(1.0, 1.0), unit="um")
+        _run(image, model, tmp_path / f"{name}.zarr", levels=(0, 1))
+    found, wanted = _levels(tmp_path / "gaps.zarr"), _levels(tmp_path / "whole.zarr")
+    assert np.array_equal(found[0], wanted[0])
+    assert np.count_nonzero(wanted[0]) > wanted[0].size / 10
 
 
 def test_an_answer_that_is_no_background_is_written(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from napari_ziggurat.evaluation.audit import Audit
 from napari_ziggurat.geometry import Axes, Box, Spacing
 from napari_ziggurat.images import Image, OutputGrid, create_output, open_image, read_record
 from napari_ziggurat.images.pyramid import fill_coarser
-from napari_ziggurat.networks import GateLevel, Model, save_model
+from napari_ziggurat.networks import GateLevel, Model, load_model, save_model
 from napari_ziggurat.progress import finish
-from napari_ziggurat.runs.config import SegmentConfig
+from napari_ziggurat.runs.calibrate import calibrate
+from napari_ziggurat.runs.config import CalibrateConfig, SegmentConfig
 from napari_ziggurat.runs.gate import choose_gate
 from napari_ziggurat.runs.gate_map import GateMap, decide_map
 from napari_ziggurat.runs.options import SegmentOptions
@@ -200,6 +201,31 @@ def test_with_a_box_that_cuts_cells_the_windows_are_counted_as_computed(
     assert record["gate"]["gated"]
 
 
+def test_a_calibrated_model_has_a_gate_that_keeps_what_it_was_shown(
+    image: Image, tmp_path: Path
+) -> None:
+    plain = _model()
+    spec = plain.spec.model_copy(update={"gate": ()})
+    save_model(Model(spec, plain.network), tmp_path / "model")
+    np.save(tmp_path / "labels.npy", np.zeros(SHAPE, np.uint8))
+    values = {"model": tmp_path / "model", "image": [image.source]}
+    result = finish(
+        calibrate(CalibrateConfig.create(values | {"labels": [tmp_path / "labels.npy"]}))
+    )
+    model = load_model(tmp_path / "model")
+    (record,) = model.spec.gate
+    assert record.spacing == (2.0, 2.0)
+    assert "segment --gate" in result.render()
+    rule = choose_gate(image, model.spec, 0, SegmentOptions(gate="1"))
+    assert rule is not None
+    _run(image, tmp_path / "dense.ome.zarr", model, gate="off")
+    _run(image, tmp_path / "gated.ome.zarr", model, gate="1")
+    dense, gated = _labels(tmp_path / "dense.ome.zarr"), _labels(tmp_path / "gated.ome.zarr")
+    assert record.foreground == np.count_nonzero(dense)
+    assert np.array_equal(gated, dense)
+    assert read_record(tmp_path / "gated.ome.zarr")["gate"]["gated"]
+
+
 def _refused(image: Image, model: Model, **more: object) -> str:
     options = SegmentOptions(**{"gate": "auto", "level": 0} | more)
     with pytest.raises(InputError) as caught:
@@ -214,6 +240,7 @@ def test_a_gate_that_nothing_is_known_of_is_refused_in_words(image: Image) -> No
     assert "no coarser level" in _refused(image, model, level=1)
     assert "--blend" in _refused(image, model, blend=True)
     assert "--probabilities" in _refused(image, model, probabilities=True)
+    assert "--levels" in _refused(image, model, levels=(0, 1))
     assert "--gate-level 7" in _refused(image, model, gate_level=7)
     blunt = _model(threshold=0.001)
     assert "--gate 0.99" in _refused(image, blunt)

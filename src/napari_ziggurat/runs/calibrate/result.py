@@ -87,19 +87,8 @@ class CalibrateResult:
         scores += [self._score(each) for each in rows]
         weights = [self._header(*self.names.values())]
         weights += [_line(each.name, [f"{w:.4f}" for w in each.weights]) for each in self.levels]
-        return "\n".join(
-            (
-                "Dice",
-                *scores,
-                "",
-                "weights",
-                *weights,
-                "",
-                self._verdict,
-                *map(_gate, self.gates),
-                f"-> {self.model}",
-            )  # fmt: skip
-        )
+        verdict = [self._verdict, *map(_gate, self.gates), f"-> {self.model}"]
+        return "\n".join(("Dice", *scores, "", "weights", *weights, "", *verdict))
 
     @property
     def _foreground(self) -> dict[int, str]:
