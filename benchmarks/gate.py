@@ -1,6 +1,6 @@
 """Measure what a coarse-to-fine gate saves and what it misses, beside the dense run.
 
-Usage: python benchmarks/gate.py [--side 384] [--shares 0.001,0.01,0.2] [--minutes 1.5]
+Usage: python benchmarks/gate.py [--side 384] [--shares 0.001,0.01,0.2] [--minutes 2]
                                  [--folder FOLDER]
 
 Bright balls of 7 voxels' radius in noise, in clusters where they are few. A small U-Net is taught
@@ -43,7 +43,7 @@ from napari_ziggurat.runs.segment import SegmentResult, segment
 RADIUS = 7
 LEVELS = 3
 FEATURES = (8, 16, 32)
-PATCH, BATCH = 48, 4
+PATCH, BATCH = 32, 4
 TAUGHT_SHARE = 0.03
 
 
@@ -73,7 +73,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=384)
     parser.add_argument("--shares", default="0.001,0.01,0.2")
-    parser.add_argument("--minutes", type=float, default=1.5)
+    parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--folder", help="keep model, volumes and outputs here")
     return parser.parse_args()
 
@@ -124,7 +124,7 @@ def write_volume(folder: Path, name: str, side: int, share: float, seed: int) ->
     rng = np.random.default_rng(seed)
     truth = balls(side, share, rng)
     grey = 100 + 45 * ndimage.gaussian_filter(truth.astype(np.float32), 1)
-    grey += 6 * ndimage.zoom(rng.normal(size=(side // 16,) * 3), 16, order=1).astype(np.float32)
+    grey += 4 * ndimage.zoom(rng.normal(size=(side // 32,) * 3), 32, order=1).astype(np.float32)
     grey += rng.normal(0, 20, grey.shape).astype(np.float32)
     write(volume.image, np.clip(grey, 0, 255).astype(np.uint8), "image")
     write(volume.labels, truth, "labels")

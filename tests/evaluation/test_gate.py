@@ -53,6 +53,7 @@ def test_the_radius_is_as_large_as_the_coarse_pass_is_wrong(shift: int, radius: 
     foreground[7 + shift : 9 + shift, 7:9] = True
     fit = _fit(coarse, foreground)
     assert (fit.radius, fit.foreground) == (radius, 4)
+    assert fit.kept == (2 + 2 * radius) ** 2 / 16**2
 
 
 def test_without_foreground_nothing_can_be_learned() -> None:

@@ -107,7 +107,7 @@ def test_where_levels_are_fused_a_gap_in_the_finest_is_filled_by_the_coarser(
         _run(image, model, tmp_path / f"{name}.zarr", levels=(0, 1))
     found, wanted = _levels(tmp_path / "gaps.zarr"), _levels(tmp_path / "whole.zarr")
     assert np.array_equal(found[0], wanted[0])
-    assert np.count_nonzero(wanted[0]) > wanted[0].size / 10
+    assert wanted[0].any()
 
 
 def test_an_answer_that_is_no_background_is_written(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A gate decides once, from the whole coarse level, and refines the bits of the dense run."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,13 @@ from napari_ziggurat.runs.segment import SegmentResult, segment, segment_image
 from napari_ziggurat.runs.session import Session
 
 SHAPE = (192, 224)
+_AUTO = SegmentOptions(gate="auto")
 
 
 def _model(threshold: float = 0.5, radius: int = 1) -> Model:
     """A network with random parameters whose gate was calibrated, so they say, at half the size."""
     record = GateLevel(
-        spacing=(2.0, 2.0), radius=radius, foreground=100,
+        spacing=(2.0, 2.0), radius=radius, foreground=100, kept=0.1,
         thresholds=((0.9, 0.5), (0.999, threshold), (1.0, threshold / 2)),
     )  # fmt: skip
     model = tiny_model(window=(32, 32), rim=(8, 8), gate=(record,))
@@ -252,6 +254,26 @@ def test_the_threshold_is_that_of_the_smallest_recall_that_is_enough(image: Imag
         rule = choose_gate(image, spec, 0, SegmentOptions(gate=asked))
         assert rule is not None
         assert rule.threshold == threshold
+
+
+@pytest.mark.parametrize(("kept", "level"), [((0.1, 0.2), 2), ((0.1, 0.5), 1)])
+def test_of_several_levels_the_one_that_costs_least_is_looked_at(
+    image: Image, kept: tuple[float, float], level: int
+) -> None:
+    spec = _model().spec
+    coarse = replace(image.levels[1], shape=(48, 56), spacing=Spacing((4.0, 4.0), None))
+    three = replace(image, levels=(*image.levels, coarse), arrays=(*image.arrays, image.arrays[1]))
+    records = tuple(
+        spec.gate[0].model_copy(update={"spacing": (size, size), "kept": share})
+        for size, share in zip((2.0, 4.0), kept, strict=True)
+    )
+    rule = choose_gate(three, spec.model_copy(update={"gate": records}), 0, _AUTO)
+    assert rule is not None
+    assert rule.level == level
+    given = replace(_AUTO, gate_level=1)
+    rule = choose_gate(three, spec.model_copy(update={"gate": records}), 0, given)
+    assert rule is not None
+    assert rule.level == 1
 
 
 @pytest.mark.parametrize(("given", "kept"), [(False, "off"), (0.99, "0.99"), ("auto", "auto")])

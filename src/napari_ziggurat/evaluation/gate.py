@@ -38,11 +38,14 @@ class GateFit:
         The largest threshold that keeps so much of the foreground; none is above one half.
     foreground : int
         Foreground voxels that they were learned from.
+    kept : float
+        Share of all coarse voxels that is kept with 0.999 of the foreground.
     """
 
     radius: int
     thresholds: tuple[tuple[float, float], ...]
     foreground: int
+    kept: float
 
 
 class GateCounts:
@@ -124,11 +127,13 @@ class GateCounts:
             )
         radius = min(RADII, key=self._kept)
         thresholds = tuple((r, _step(self._foreground[radius], r) / _STEPS) for r in RECALLS)
-        return GateFit(radius, thresholds, count)
+        return GateFit(radius, thresholds, count, self._kept(radius))
 
-    def _kept(self, radius: int) -> int:
-        """Coarse voxels that a threshold keeps."""
-        return int(self._everywhere[radius][_step(self._foreground[radius], _JUDGED) :].sum())
+    def _kept(self, radius: int) -> float:
+        """Share of the coarse voxels that a threshold keeps."""
+        everywhere = self._everywhere[radius]
+        step = _step(self._foreground[radius], _JUDGED)
+        return float(everywhere[step:].sum() / everywhere.sum())
 
 
 def _counted(values: NDArray[np.float32]) -> Counts:

@@ -51,6 +51,8 @@ class GateLevel(BaseModel):
         The largest coarse probability of foreground that keeps so much of the fine foreground.
     foreground : int
         Fine foreground voxels that the thresholds were learned from.
+    kept : float
+        Share of the voxels of the coarser level that was kept with 0.999 of the foreground.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +61,7 @@ class GateLevel(BaseModel):
     radius: int = Field(ge=0)
     thresholds: tuple[tuple[float, float], ...] = Field(min_length=1)
     foreground: int = Field(ge=1)
+    kept: float = Field(ge=0, le=1)
 
 
 class ModelSpec(BaseModel):

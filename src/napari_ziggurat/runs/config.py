@@ -432,8 +432,8 @@ class SegmentConfig(_SourceSettings):
     gate_level: Annotated[
         Level | None,
         setting(
-            "Level that --gate looks at; the coarsest that the model was calibrated at unless "
-            "given.",
+            "Level that --gate looks at; of those that the model was calibrated at the one that "
+            "costs least unless given.",
             metavar="N",
         ),
     ] = None

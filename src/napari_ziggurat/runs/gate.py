@@ -1,5 +1,6 @@
 """Gate: by which level of the image, and which threshold, it is decided where to compute."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +46,10 @@ class GateRule:
 def choose_gate(
     image: Image, spec: ModelSpec, level: int, options: SegmentOptions
 ) -> GateRule | None:
-    """Find the coarsest level whose probabilities tell where there is foreground.
+    """Find the level that tells with the fewest windows where there is foreground.
+
+    Of the levels that the model was calibrated at it is the one where what it costs to compute it,
+    as a share of the fine level, and the share that it then kept are smallest together.
 
     Parameters
     ----------
@@ -83,7 +87,7 @@ def choose_gate(
     telling = [rule for rule in rules if rule is not None and rule.threshold >= _TELLING]
     if not telling:
         raise InputError(_refusal(known, recall))
-    return telling[-1]
+    return min(telling, key=lambda rule: _cost(image, level, rule.level, known[rule.level]))
 
 
 def _check_settings(options: SegmentOptions) -> None:
@@ -126,6 +130,12 @@ def _rule(level: int, record: GateLevel, recall: float) -> GateRule | None:
     """Take the threshold of the smallest recall that is enough; None where there is none."""
     enough = sorted(pair for pair in record.thresholds if pair[0] >= recall)
     return GateRule(level, enough[0][1], record.radius, recall) if enough else None
+
+
+def _cost(image: Image, level: int, coarse: int, record: GateLevel) -> float:
+    """Say what a gate takes, in runs over the whole fine level."""
+    voxels = [math.prod(image.levels[number].shape) for number in (coarse, level)]
+    return voxels[0] / voxels[1] + record.kept
 
 
 def _refusal(known: dict[int, GateLevel], recall: float) -> str:

@@ -64,8 +64,9 @@ def _fitted(
         return  # nothing was found, so nothing is known of where it would be
     spacing = tuple(s / step for s, step in zip(spec.spacing, upsampling.step, strict=True))
     yield GateLevel(
-        spacing=spacing, radius=fit.radius, thresholds=fit.thresholds, foreground=fit.foreground
-    )
+        spacing=spacing, radius=fit.radius, thresholds=fit.thresholds,
+        foreground=fit.foreground, kept=fit.kept,
+    )  # fmt: skip
 
 
 def _counted(image: SegmentedLevels, number: int, background: int) -> GateCounts:
