@@ -16,8 +16,12 @@ from napari_ziggurat.images import Image, OutputGrid, create_output, open_image
 from napari_ziggurat.inference.fusing import fuse
 from napari_ziggurat.networks import LevelWeights, Model, save_model
 from napari_ziggurat.progress import Progress, finish
+from napari_ziggurat.runs import fill as filling
 from napari_ziggurat.runs.config import SegmentConfig
+from napari_ziggurat.runs.crew import lease_folder
+from napari_ziggurat.runs.lease import Leases
 from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.place import coarse_store
 from napari_ziggurat.runs.segment import SegmentResult, segment, segment_image
 
 FITTED = LevelWeights(
@@ -123,7 +127,15 @@ def _by_parts(given: Callable[..., SegmentConfig]) -> None:
         assert steps
 
 
-@pytest.mark.parametrize("by", [_by_workers, _by_parts])
+def _by_dask(given: Callable[..., SegmentConfig]) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as client:
+        finish(segment(given(), client))
+
+
+@pytest.mark.parametrize("by", [_by_workers, _by_parts, _by_dask])
 def test_several_processes_write_the_same_bytes(
     by: Callable[[Callable[..., SegmentConfig]], None], image: Image, tmp_path: Path
 ) -> None:
@@ -132,6 +144,25 @@ def test_several_processes_write_the_same_bytes(
     by(lambda **who: config(image, tmp_path, out, block="1,1", **who))
     assert same(tmp_path / "a.ome.zarr", out)
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_part_waits_for_the_coarse_blocks_of_others(
+    image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "_LOOK", 0.01)
+    run(image, tmp_path / "a.ome.zarr", replace(THREE, block=(1, 1)))
+    out = tmp_path / "b.ome.zarr"
+    steps = segment(config(image, tmp_path, out, block="1,1", part="0/2"))
+    with Leases(lease_folder(coarse_store(out, 1))) as other:
+        assert other.take("0")
+        last = [next(steps)]
+        while len(last) < 50:  # until nothing has happened for a while
+            step = next(steps)
+            last = [*last, step] if step == last[-1] else [step]
+        assert finished_blocks(coarse_store(out, 1)) > 0
+        assert finished_blocks(out) == 0
+    finish(steps)  # type: ignore[arg-type]
+    assert same(tmp_path / "a.ome.zarr", out)
 
 
 def test_an_interrupted_run_goes_on_in_whichever_level_it_was(image: Image, tmp_path: Path) -> None:

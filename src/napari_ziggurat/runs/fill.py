@@ -73,8 +73,8 @@ def fill(
         for _ in range(_TRIES):
             failed.clear()
             for report in _reports(schedule, executor, wait):
-                done += report.windows
-                if report.state == "failed":
+                done += report.windows if report else 0
+                if report and report.state == "failed":
                     failed[report.task] = report.why
                 yield Progress("segment", done, total)
             if not failed:
@@ -96,8 +96,11 @@ def fill(
         output.finish(facts)
 
 
-def _reports(schedule: Schedule, executor: Executor, wait: bool) -> Iterator[Report]:
-    """Give reports until no task can begin; or, where we wait, until others are done, too."""
+def _reports(schedule: Schedule, executor: Executor, wait: bool) -> Iterator[Report | None]:
+    """Give reports until no task can begin; or, where we wait, until others are done, too.
+
+    None comes while there is nothing to do but to wait.
+    """
     failed = False
     while True:
         for report in drive(schedule, executor):
@@ -105,6 +108,7 @@ def _reports(schedule: Schedule, executor: Executor, wait: bool) -> Iterator[Rep
             yield report
         if failed or not wait or not schedule.left:
             return
+        yield None
         time.sleep(_LOOK)
 
 

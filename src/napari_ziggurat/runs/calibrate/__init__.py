@@ -6,6 +6,7 @@ Every level is segmented into a working store, as in a run of ``segment --levels
 read block by block beside the labels. Memory does not grow with the images.
 """
 
+import math
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -111,11 +112,10 @@ def calibrate(config: CalibrateConfig) -> Run[CalibrateResult]:
     save_spec(model.spec.model_copy(update=found), config.model)
     shutil.rmtree(folder, ignore_errors=True)
     alone = tuple(
-        LevelScore(f"level {number}", _windows(plans, n), seconds[n], scores[n], weights[n])
+        LevelScore(f"level {number}", *_cost(plans, n), seconds[n], scores[n], weights[n])
         for n, number in enumerate(numbers)
     )
-    every = sum(each.windows for each in alone)
-    fused = LevelScore("fused", every, sum(seconds), scores[-1])
+    fused = LevelScore("fused", *_sums(alone), sum(seconds), scores[-1])
     names = {each.value: each.name for each in model.spec.classes}
     return CalibrateResult(str(config.model), alone, fused, names, gates)
 
@@ -150,12 +150,19 @@ def _levels_for(model: Model, pairs: Sequence[Pair]) -> tuple[int, ...]:
     return numbers
 
 
-def _windows(plans: Sequence[SegmentPlan], level: int) -> int:
-    return sum(plan.coarse[level].windows for plan in plans)
+def _cost(plans: Sequence[SegmentPlan], level: int) -> tuple[int, int]:
+    """Windows of a level over all images, and the voxels in them."""
+    passes = [plan.coarse[level] for plan in plans]
+    voxels = sum(each.windows * math.prod(each.lattice.window_shape) for each in passes)
+    return sum(each.windows for each in passes), voxels
+
+
+def _sums(scores: Sequence[LevelScore]) -> tuple[int, int]:
+    return sum(each.windows for each in scores), sum(each.voxels for each in scores)
 
 
 def _words(plans: Sequence[SegmentPlan], numbers: Sequence[int]) -> str:
-    counts = [_windows(plans, n) for n in range(len(numbers))]
+    counts = [_cost(plans, n)[0] for n in range(len(numbers))]
     each = ", ".join(f"level {n}: {count}" for n, count in zip(numbers, counts, strict=True))
     images = "1 image" if len(plans) == 1 else f"{len(plans)} images"
     return f"{images}, {sum(counts)} windows ({each})"

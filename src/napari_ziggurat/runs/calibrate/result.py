@@ -21,6 +21,8 @@ class LevelScore:
         ``"level 1"`` or ``"fused"``.
     windows : int
         Windows that were needed.
+    voxels : int
+        Voxels of these windows: those of a small level are smaller.
     seconds : float
         Wall time of these; without those that an interrupted run had computed before.
     confusion : Confusion
@@ -31,6 +33,7 @@ class LevelScore:
 
     name: str
     windows: int
+    voxels: int
     seconds: float
     confusion: Confusion
     weights: tuple[float, ...] = ()
@@ -97,14 +100,14 @@ class CalibrateResult:
     @property
     def _verdict(self) -> str:
         finest = self.levels[0]
-        more = self.fused.windows / max(1, finest.windows) - 1
+        more = self.fused.voxels / max(1, finest.voxels) - 1
         best = max(self.levels, key=lambda each: each.dice)
         time = duration(self.fused.seconds)
         return (
             f"Fused, the mean Dice is {self.fused.dice:.4f}: {self.fused.dice - finest.dice:+.4f} "
             f"over {finest.name} and {self.gain:+.4f} over the best level alone ({best.name}), for "
-            f"{more:.0%} more windows than {finest.name} ({time} in all). It is scored on the "
-            "labels that the weights were fitted to."
+            f"{more:.0%} more voxels to compute than {finest.name} ({time} in all). It is scored "
+            "on the labels that the weights were fitted to."
         )
 
     @staticmethod
@@ -124,6 +127,7 @@ class CalibrateResult:
             "dice": {str(value): self._dice(score, value) for value in self._foreground},
             "weights": list(score.weights),
             "windows": score.windows,
+            "voxels": score.voxels,
             "seconds": round(score.seconds, 1),
         }
 
