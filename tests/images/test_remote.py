@@ -108,6 +108,7 @@ def test_a_chunk_that_is_not_there_is_the_fill_value(server: Served, tmp_path: P
         (403, "does not allow"),
         (401, "does not allow"),
         (410, "with 410"),
+        (429, "with 429.*Try again later"),
         (500, "with 500"),
         (503, "with 503"),
     ],
@@ -158,12 +159,13 @@ def test_a_store_that_is_gone_from_its_server_is_noticed(server: Served, tmp_pat
         image.check_present(0)
 
 
+@pytest.mark.parametrize("status", [429, 503])
 def test_one_failure_is_asked_about_again(
-    server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     _write(tmp_path / "cells.ome.zarr")
     image = open_image(server.url("cells.ome.zarr"))
-    server.status = 503
+    server.status = status
 
     async def recover(seconds: float) -> None:
         server.status = 0

@@ -80,7 +80,7 @@ class RemoteStore(FsspecStore):
             except Exception as error:
                 if _is_absent(error):
                     return None
-                if wait is None or _status(error) in range(400, 500):
+                if wait is None or _is_final(_status(error)):
                     raise InputError(_said(self._url(key), error)) from error
                 logger.debug("%s is asked for again", self._url(key), exc_info=True)
                 await asyncio.sleep(wait)
@@ -209,6 +209,11 @@ def _status(error: BaseException) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def _is_final(status: int | None) -> bool:
+    """Tell whether a server would answer the same once more; 408 and 429 say that it is busy."""
+    return status is not None and 400 <= status < 500 and status not in (408, 429)
+
+
 def _said(url: str, error: BaseException) -> str:
     status = _status(error)
     text = str(getattr(error, "message", None) or error).strip() or type(error).__name__
@@ -219,7 +224,7 @@ def _said(url: str, error: BaseException) -> str:
             "the credentials, for S3 those of the AWS_* variables."
         )
     if status is not None:
-        way_out = "Check the URL." if status < 500 else "Try again later."
+        way_out = "Check the URL." if _is_final(status) else "Try again later."
         return f"The server answers {url} with {status} ({reason}). {way_out}"
     return (
         f"No answer for {url} ({reason}): the server is gone or the connection broke. Check the "
