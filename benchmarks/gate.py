@@ -1,6 +1,6 @@
 """Measure what a coarse-to-fine gate saves and what it misses, beside the dense run.
 
-Usage: python benchmarks/gate.py [--side 384] [--shares 0.001,0.01,0.2] [--minutes 2]
+Usage: python benchmarks/gate.py [--side 384] [--shares 0.001,0.01,0.2] [--steps 400]
                                  [--folder FOLDER]
 
 Bright balls of 7 voxels' radius in noise, in clusters where they are few. A small U-Net is taught
@@ -60,7 +60,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.folder or temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        model = taught(folder, options.minutes)
+        model = taught(folder, options.steps)
         row("foreground", "dense, s", "gated, s", "times faster", "windows", "of", "recall",
             "missed, 95 %", "tile")  # fmt: skip
         row(*["---"] * 9)
@@ -73,7 +73,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=384)
     parser.add_argument("--shares", default="0.001,0.01,0.2")
-    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--folder", help="keep model, volumes and outputs here")
     return parser.parse_args()
 
@@ -158,14 +158,14 @@ def write(path: Path, voxels: NDArray[np.uint8], kind: str) -> None:
         pass
 
 
-def taught(folder: Path, minutes: float) -> Path:
+def taught(folder: Path, steps: int) -> Path:
     """Train and calibrate a small U-Net, unless it is there."""
     path = folder / "model"
     if (path / "model.json").exists():
         return path
     began = time.monotonic()
     model = make_model()
-    train(model, write_volume(folder, "train", 192, TAUGHT_SHARE, seed=0), minutes)
+    train(model, write_volume(folder, "train", 192, TAUGHT_SHARE, seed=0), steps)
     save_model(model, path)
     volume = write_volume(folder, "calibration", 192, TAUGHT_SHARE, seed=1)
     values = {
@@ -194,7 +194,7 @@ def make_model() -> Model:
     return Model(spec, create_network(config))
 
 
-def train(model: Model, volume: Volume, minutes: float) -> None:
+def train(model: Model, volume: Volume, steps: int) -> None:
     """Teach the network patches of all levels."""
     grey, truth = (
         [np.asarray(array[...]) for array in open_image(path).arrays[:LEVELS]]
@@ -202,16 +202,15 @@ def train(model: Model, volume: Volume, minutes: float) -> None:
     )
     rng, network = np.random.default_rng(0), model.network.train()
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
-    began = time.monotonic()
-    while (spent := (time.monotonic() - began) / 60 / minutes) < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = 3e-3 * (1 - spent)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-2, steps)
+    for _ in range(steps):
         x, y = batch(model, grey, truth, rng)
         optimiser.zero_grad()
         found = network(x)
         loss = loss_of(found[0] if isinstance(found, list) else found, y)
         loss.backward()
         optimiser.step()
+        schedule.step()
     statistics = [batch(model, grey, truth, rng)[0] for _ in range(8)]
     reestimate_statistics(network, statistics)
     network.eval()

@@ -142,7 +142,7 @@ def _gate(gate: GateLevel) -> str:
     threshold = min(pair for pair in gate.thresholds if pair[0] >= AUTO_RECALL)[1]
     return (
         f"Voxels of {size} tell where there is foreground: a probability of {threshold:.3g} there "
-        f"keeps {AUTO_RECALL} of it (segment --gate)."
+        f"keeps {AUTO_RECALL} of it and {gate.kept:.0%} of everything (segment --gate)."
     )
 
 
