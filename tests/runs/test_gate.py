@@ -143,6 +143,34 @@ def test_several_processes_and_parts_decide_the_same(
         assert np.array_equal(_labels(tmp_path / f"{name}.ome.zarr"), _labels(outs[1]))
 
 
+def test_each_time_point_is_decided_by_itself(tmp_path: Path) -> None:
+    grid = OutputGrid(
+        Axes("tyx"), (2, *SHAPE), np.dtype(np.uint8), Spacing((1.0, 1.0), None), (0.0, 0.0),
+        (1, 32, 32), (1, 64, 64), downsamplings=((2, 2),),
+    )  # fmt: skip
+    voxels = np.zeros((2, *SHAPE), np.uint8)
+    voxels[1, 20:60, 30:80] = np.random.default_rng(0).integers(0, 255, (40, 50))
+    create_output(tmp_path / "movie.ome.zarr", grid, kind="image")[0][...] = voxels
+    for _ in fill_coarser(tmp_path / "movie.ome.zarr", "image"):
+        pass
+    movie = open_image(tmp_path / "movie.ome.zarr")
+    folder = tmp_path / "movie"
+    _run(movie, folder / "coarse.ome.zarr", gate="off", level=1, probabilities=True)
+    seen = 1 - np.asarray(open_image(folder / "coarse_probabilities.ome.zarr").arrays[0][:, 0])
+    model = _model(float(min(0.5, (np.median(seen) + seen.max()) / 2)))
+    _run(movie, folder / "dense.ome.zarr", gate="off")
+    _run(movie, folder / "gated.ome.zarr", model)
+    gate = _gate(movie, folder / "gated.ome.zarr")
+    refined = gate.states == 1
+    assert (refined[1] & ~refined[0]).any()
+    assert not (refined[0] & ~refined[1]).any()
+    dense, gated = _labels(folder / "dense.ome.zarr"), _labels(folder / "gated.ome.zarr")
+    for cell in gate.lattice.cells(Box.whole(SHAPE)):
+        if gate.refines(cell, 1):
+            here = (1, *cell.box.slices)
+            assert np.array_equal(gated[here], dense[here])
+
+
 def test_what_is_told_of_the_gate_stands_in_the_record(
     image: Image, outs: tuple[Path, Path]
 ) -> None:
