@@ -9,6 +9,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CalibrateConfig": "runs.config",
     "EvaluateConfig": "runs.config",
     "ExplainConfig": "runs.config",
     "ExportConfig": "runs.config",
@@ -20,6 +21,7 @@ _HOMES = {
     "SegmentConfig": "runs.config",
     "TrainConfig": "runs.config",
     "ZigguratError": "errors",
+    "calibrate": "runs.calibrate",
     "evaluate": "runs.evaluate",
     "explain": "runs.explain",
     "export": "runs.export",

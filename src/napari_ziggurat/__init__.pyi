@@ -3,7 +3,9 @@ from napari_ziggurat.errors import ZigguratError
 from napari_ziggurat.images import Image, find_images, image_from_array, open_image
 from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.progress import Progress, finish
+from napari_ziggurat.runs.calibrate import calibrate
 from napari_ziggurat.runs.config import (
+    CalibrateConfig,
     EvaluateConfig,
     ExplainConfig,
     ExportConfig,
@@ -21,6 +23,7 @@ from napari_ziggurat.runs.train import train
 __version__: str
 
 __all__ = [
+    "CalibrateConfig",
     "EvaluateConfig",
     "ExplainConfig",
     "ExportConfig",
@@ -33,6 +36,7 @@ __all__ = [
     "TrainConfig",
     "ZigguratError",
     "__version__",
+    "calibrate",
     "evaluate",
     "explain",
     "export",

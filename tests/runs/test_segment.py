@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import napari_ziggurat.runs.segment as module
+import napari_ziggurat.runs.carry_out as module
 from interrupting import finished_blocks, stop_after
 from models import tiny_model
 from napari_ziggurat.errors import ExistsError, InputError, WorkFailed

@@ -11,6 +11,7 @@ from napari_ziggurat.cli.guard import INTERRUPTED, REFUSED, say
 from napari_ziggurat.cli.options import configured, plain
 from napari_ziggurat.cli.terminal import Terminal
 from napari_ziggurat.runs.config import (
+    CalibrateConfig,
     DemoConfig,
     EvaluateConfig,
     ExplainConfig,
@@ -184,6 +185,15 @@ def evaluate(config: EvaluateConfig, terminal: Terminal) -> None:
     from napari_ziggurat.runs.evaluate import evaluate
 
     terminal.follow(evaluate(config))
+
+
+@app.command()
+@configured(CalibrateConfig)
+def calibrate(config: CalibrateConfig, terminal: Terminal) -> None:
+    """Fit how 'segment --levels' weighs the levels of an image, and keep it in the model."""
+    from napari_ziggurat.runs.calibrate import calibrate
+
+    terminal.follow(calibrate(config))
 
 
 @app.command()

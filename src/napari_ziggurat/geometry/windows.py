@@ -128,7 +128,16 @@ class Lattice:
     def cells(self, region: Box) -> Iterator[Cell]:
         """Cells whose windows count in a region of the image, in storage order."""
         for index in itertools.product(*self._ranges(region)):
-            yield self._cell(index)
+            yield self.cell(index)
+
+    def indices(self, region: Box) -> Box:
+        """Give the indices of the cells whose windows count in a region, as a box of them."""
+        ranges = self._ranges(region)
+        return Box(tuple(r.start for r in ranges), tuple(r.stop for r in ranges))
+
+    def index(self, cell: Cell) -> tuple[int, ...]:
+        """Give the index of a cell per axis."""
+        return tuple(a // s for a, s in zip(cell.box.start, self.cell_shape, strict=True))
 
     def support(self, cell: Cell) -> Box:
         """Voxels of the image in which the window of a cell counts."""
@@ -142,8 +151,8 @@ class Lattice:
     def read_box(self, region: Box) -> Box:
         """Voxels of the image that the windows of a region read; its cells lie side by side."""
         ranges = self._ranges(region)
-        first = self._cell(tuple(r.start for r in ranges))
-        last = self._cell(tuple(r.stop - 1 for r in ranges))
+        first = self.cell(tuple(r.start for r in ranges))
+        last = self.cell(tuple(r.stop - 1 for r in ranges))
         return Box(first.read_box.start, last.read_box.stop)
 
     def _ranges(self, region: Box) -> list[range]:
@@ -155,7 +164,8 @@ class Lattice:
             )
         ]
 
-    def _cell(self, index: tuple[int, ...]) -> Cell:
+    def cell(self, index: tuple[int, ...]) -> Cell:
+        """Give the cell of an index per axis."""
         whole = Box.whole(self.shape)
         start = tuple(i * s for i, s in zip(index, self.cell_shape, strict=True))
         stop = tuple(a + s for a, s in zip(start, self.cell_shape, strict=True))

@@ -44,9 +44,16 @@ def refuse_not_finite(
     count = 0
     for done, (moment, box) in enumerate(boxes):
         yield Progress("check", done, len(boxes))
-        count += int(np.count_nonzero(~np.isfinite(image.read(level, box, moment))))
+        count += _count(image, level, box, moment)
     if count:
         raise InputError(
             f"'{image.name}' has {count} voxels that are NaN or infinite; a network cannot use "
             "them. Say what they stand for, for example --nan-as 0."
         )
+
+
+def _count(image: Image, level: int, box: Box, time: int) -> int:
+    value = image.constant(level, box, time)
+    if value is not None:
+        return int(np.count_nonzero(~np.isfinite(value))) * box.size
+    return int(np.count_nonzero(~np.isfinite(image.read(level, box, time))))

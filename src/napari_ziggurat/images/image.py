@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.errors import InputError, ZigguratError
-from napari_ziggurat.geometry import Axes, BlockGrid, Box, Spacing
+from napari_ziggurat.geometry import Axes, BlockGrid, Box, Spacing, Upsampling
 from napari_ziggurat.images.source import Source
 
 __all__ = ["Image", "Kept", "Level", "Readable"]
@@ -68,6 +68,14 @@ class Level:
     shape: tuple[int, ...]
     spacing: Spacing
     translation: tuple[float, ...]
+
+    def upsampling(self, coarse: "Level") -> Upsampling:
+        """Tell how voxels of a coarser level are brought to the grid of this one."""
+        return Upsampling.between(
+            (self.spacing.values, self.translation),
+            (coarse.spacing.values, coarse.translation),
+            coarse.shape,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from napari_ziggurat.geometry import BlockGrid, Box
 from napari_ziggurat.images.zarr_metadata import Kind
 from napari_ziggurat.images.zarr_output import open_output
 
-__all__ = ["fill_coarser", "majority", "mean", "reduced"]
+__all__ = ["fill_coarser", "finer_box", "majority", "mean", "reduced"]
 
 Voxels = NDArray[Any]
 
@@ -58,16 +58,26 @@ def reduced(fine: Any, coarse: Any, box: Box, kind: Kind) -> Voxels:
     kind : {"labels", "image"}
         Labels take the majority of their voxels, images the mean.
     """
-    factors = [-(-n // m) for n, m in zip(fine.shape, coarse.shape, strict=True)]
+    factors = _factors(fine, coarse)
     reduce = majority if kind == "labels" else mean
     voxels = np.empty(box.shape, coarse.dtype)
     for block in BlockGrid(box, _piece(box.shape, coarse.chunks)):
         part = block.write_box
-        start = [a * f for a, f in zip(part.start, factors, strict=True)]
-        stop = [min(b * f, n) for b, f, n in zip(part.stop, factors, fine.shape, strict=True)]
-        source = np.asarray(fine[Box(tuple(start), tuple(stop)).slices])
+        source = np.asarray(fine[finer_box(fine, coarse, part).slices])
         voxels[part.relative_to(box.start).slices] = reduce(source, factors)
     return voxels
+
+
+def finer_box(fine: Any, coarse: Any, box: Box) -> Box:
+    """Voxels of a level that those of the next coarser one are made from, per stored axis."""
+    factors = _factors(fine, coarse)
+    start = [a * f for a, f in zip(box.start, factors, strict=True)]
+    stop = [min(b * f, n) for b, f, n in zip(box.stop, factors, fine.shape, strict=True)]
+    return Box(tuple(start), tuple(stop))
+
+
+def _factors(fine: Any, coarse: Any) -> list[int]:
+    return [-(-n // m) for n, m in zip(fine.shape, coarse.shape, strict=True)]
 
 
 def _steps(arrays: Sequence[Any]) -> Iterator[tuple[Any, Any, Box]]:

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box, Cell, Lattice
-from napari_ziggurat.inference.labels import Decision
+from napari_ziggurat.inference.fusing import Fuser
+from napari_ziggurat.inference.labels import Decided, Decision
 from napari_ziggurat.inference.levels import PredictedLevel
-from napari_ziggurat.inference.predictor import Logits, Predictor
+from napari_ziggurat.inference.predictor import Logits, Predictor, Window, is_constant
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -33,12 +34,15 @@ class Piece:
         None where windows blend: they follow from the probabilities of all of them.
     probabilities : tuple of (classes, (Z), Y, X) float32 arrays
         None where they are not wanted.
+    constant : bool
+        The window held one value per channel.
     """
 
     cell: Cell
     box: Box
     labels: tuple[NDArray[np.uint8], ...]
     probabilities: tuple[NDArray[np.float32], ...]
+    constant: bool = False
 
 
 class _Normalise(Protocol):
@@ -71,6 +75,20 @@ class WindowReader:
         return window[:, 0] if self.flat else window
 
 
+@dataclass(eq=False)
+class _Load:
+    """Reads the window of a cell, and remembers whether it held one value."""
+
+    cell: Cell
+    reader: WindowReader
+    constant: bool = False
+
+    def __call__(self) -> Window:
+        window = self.reader(self.cell)
+        self.constant = is_constant(window)
+        return window
+
+
 @dataclass(frozen=True)
 class CellPredictor:
     """Computes the cells of an image.
@@ -91,11 +109,22 @@ class CellPredictor:
     decision: Decision
     predictor: Predictor
 
-    def submit(self, cell: Cell, reader: WindowReader) -> "Future[Piece]":
-        """Compute a cell in another thread."""
-        return self.predictor.submit(
-            partial(reader, cell), partial(self._cut, cell, flat=reader.flat)
-        )
+    def submit(
+        self, cell: Cell, reader: WindowReader, fuser: Fuser | None = None
+    ) -> "Future[Piece]":
+        """Compute a cell in another thread.
+
+        Parameters
+        ----------
+        cell : Cell
+            Of the lattice.
+        reader : WindowReader
+            Reads its window.
+        fuser : Fuser, optional
+            Has a say in what becomes of the probabilities; the piece then lies in its region.
+        """
+        load = _Load(cell, reader)
+        return self.predictor.submit(load, partial(self._cut, load, fuser))
 
     def predict(self, write_box: Box, reader: WindowReader) -> Iterator[Piece]:
         """Compute the cells of a box, in storage order.
@@ -107,13 +136,27 @@ class CellPredictor:
         return self.predictor.ahead(partial(self.submit, cell, reader) for cell in cells)
 
     @torch.inference_mode()
-    def _cut(self, cell: Cell, logits: Logits, *, flat: bool) -> Piece:
+    def _cut(self, load: "_Load", fuser: Fuser | None, logits: Logits) -> Piece:
+        cell = load.cell
         box = self.lattice.support(cell)
         found = []
         for level, output in zip(self.levels, logits, strict=True):
             inside = level.box(box).relative_to(level.box(cell.window).start).slices
-            in_space = output[:, None] if flat else output
+            in_space = output[:, None] if load.reader.flat else output
             found.append(self.decision(in_space[(slice(None), *inside)]))
+        if fuser is not None:
+            box, found = _fused(fuser, box, found[0])
         labels = tuple(each.labels for each in found if each.labels is not None)
         kept = tuple(each.probabilities for each in found if each.probabilities is not None)
-        return Piece(cell, box, labels, kept)
+        return Piece(cell, box, labels, kept, load.constant)
+
+
+def _fused(fuser: Fuser, box: Box, decided: Decided) -> tuple[Box, list[Decided]]:
+    """Fuse what lies in the fuser's region.
+
+    It is cut out after softmax: the last bits of that depend on where in its array a voxel is.
+    """
+    assert decided.probabilities is not None  # whoever fuses asks for them
+    here = box.intersect(fuser.region)
+    inside = here.relative_to(box.start).slices
+    return here, [fuser(here, decided.probabilities[(slice(None), *inside)])]

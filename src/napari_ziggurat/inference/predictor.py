@@ -23,7 +23,7 @@ from napari_ziggurat.inference.slots import Slots
 from napari_ziggurat.networks.device import bfloat16_pays, channels_last, lay_out
 from napari_ziggurat.networks.norms import fold_batch_norm
 
-__all__ = ["Logits", "Precision", "Predictor", "resolve_precision"]
+__all__ = ["Logits", "Precision", "Predictor", "Window", "is_constant", "resolve_precision"]
 
 Result = TypeVar("Result")
 Window = NDArray[np.float32]
@@ -261,6 +261,11 @@ class Predictor:
             f"The memory of {self.device} does not suffice for one window of {window} voxels. "
             "End other programs that use it, or train a model with a smaller --patch."
         )
+
+
+def is_constant(window: Window) -> bool:
+    """Tell whether a window (C, (Z), Y, X) holds one value per channel."""
+    return _constant(window) is not None
 
 
 def _constant(window: Window) -> bytes | None:

@@ -4,10 +4,19 @@ Importing this package loads no torch; the modules that need it load it.
 """
 
 from napari_ziggurat.networks import presets  # noqa: F401  registers what it defines
-from napari_ziggurat.networks.checkpoint import Model, ModelSpec, load_model, read_spec, save_model
+from napari_ziggurat.networks.checkpoint import (
+    GateLevel,
+    Model,
+    ModelSpec,
+    load_model,
+    read_spec,
+    save_model,
+    save_spec,
+)
 from napari_ziggurat.networks.composition import Composition
 from napari_ziggurat.networks.config import AnyNetworkConfig, NetworkConfig, Topology
 from napari_ziggurat.networks.intensity import Intensity
+from napari_ziggurat.networks.level_weights import LevelWeights
 from napari_ziggurat.networks.registry import (
     configure_network,
     create_network,
@@ -18,7 +27,9 @@ from napari_ziggurat.networks.registry import (
 __all__ = [
     "AnyNetworkConfig",
     "Composition",
+    "GateLevel",
     "Intensity",
+    "LevelWeights",
     "Model",
     "ModelSpec",
     "NetworkConfig",
@@ -30,4 +41,5 @@ __all__ = [
     "read_spec",
     "register_network",
     "save_model",
+    "save_spec",
 ]

@@ -15,17 +15,53 @@ from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError, MissingError
 from napari_ziggurat.networks.config import AnyNetworkConfig
 from napari_ziggurat.networks.intensity import Intensity
+from napari_ziggurat.networks.level_weights import LevelWeights
 
 if TYPE_CHECKING:
     import torch
 
     from napari_ziggurat.networks.network import SegmentationNetwork
 
-__all__ = ["SCHEMA_VERSION", "Model", "ModelSpec", "load_model", "read_spec", "save_model"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "GateLevel",
+    "Model",
+    "ModelSpec",
+    "load_model",
+    "read_spec",
+    "save_model",
+    "save_spec",
+]
 
 SCHEMA_VERSION = 1
 _SPEC, _WEIGHTS = "model.json", "weights.safetensors"
 _RETRAIN = "Train it again, or take the folder that was saved with these weights."
+
+
+class GateLevel(BaseModel):
+    """How far the probabilities of a coarser level tell where there is foreground.
+
+    Attributes
+    ----------
+    spacing : tuple of float
+        Voxel size of the coarser level, in the unit and along the axes of the model.
+    radius : int
+        Voxels of the coarser level around a place that count for it.
+    thresholds : tuple of (recall, threshold)
+        The largest coarse probability of foreground that keeps so much of the fine foreground.
+    foreground : int
+        Fine foreground voxels that the thresholds were learned from.
+    kept : float
+        Share of the voxels of the coarser level that was kept with 0.999 of the foreground.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spacing: tuple[float, ...]
+    radius: int = Field(ge=0)
+    thresholds: tuple[tuple[float, float], ...] = Field(min_length=1)
+    foreground: int = Field(ge=1)
+    kept: float = Field(ge=0, le=1)
 
 
 class ModelSpec(BaseModel):
@@ -49,10 +85,14 @@ class ModelSpec(BaseModel):
         Grey-value statistics of the training data.
     window, rim : tuple of int
         Shape of inference windows and the context around their cells, per axis of ``axes``.
+    gate : tuple of GateLevel
+        Coarser levels that were seen to tell where there is foreground; none unless calibrated.
     training : mapping
         Summary of the training: steps, seconds, loss, scores, settings.
     versions : mapping
         Packages that it was made with.
+    level_weights : LevelWeights or None
+        How levels are fused, where ``ziggurat calibrate`` fitted it; absent otherwise.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,8 +108,10 @@ class ModelSpec(BaseModel):
     intensity: Intensity
     window: tuple[int, ...]
     rim: tuple[int, ...]
+    gate: tuple[GateLevel, ...] = ()
     training: Mapping[str, Any] = Field(default_factory=dict)
     versions: Mapping[str, str] = Field(default_factory=dict)
+    level_weights: LevelWeights | None = None
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -84,6 +126,7 @@ class ModelSpec(BaseModel):
         ):
             if count != wanted:
                 raise ValueError(f"there are {count} {what} and {wanted} {whole}")
+        _check_level_weights(self.level_weights, axes, len(self.classes))
         if topology.dims > axes:
             raise ValueError(f"a {topology.dims}D network cannot see images with axes {self.axes}")
         return self
@@ -108,17 +151,36 @@ class Model:
     network: "SegmentationNetwork"
 
 
+def _check_level_weights(found: LevelWeights | None, axes: int, classes: int) -> None:
+    if found is None:
+        return
+    if len(found.downsampling) != len(found.weights):
+        raise ValueError("there are as many level_weights.downsampling as level_weights.weights")
+    if any(len(each) != axes for each in found.downsampling):
+        raise ValueError(f"level_weights.downsampling has {axes} values for each level")
+    if any(len(each) != classes or min(each) < 0 for each in found.weights):
+        raise ValueError(f"level_weights.weights has {classes} values of at least 0 for each level")
+
+
 def save_model(model: Model, folder: Path) -> None:
     """Write a model; both files appear under their names only when they are whole."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().cpu().contiguous() for k, v in model.network.state_dict().items()}
-    weights, spec = folder / f".{_WEIGHTS}.part", folder / f".{_SPEC}.part"
+    weights = folder / f".{_WEIGHTS}.part"
     save_file(state, weights)
-    spec.write_text(model.spec.model_dump_json(indent=2), encoding="utf-8")
     weights.replace(folder / _WEIGHTS)
-    spec.replace(folder / _SPEC)
+    save_spec(model.spec, folder)
+
+
+def save_spec(spec: ModelSpec, folder: Path) -> None:
+    """Write what a model knows of itself, beside its weights, in one step."""
+    # What was not fitted is left out: programs from before there was such a thing read it, too.
+    absent = {"level_weights"} if spec.level_weights is None else set()
+    part = folder / f".{_SPEC}.part"
+    part.write_text(spec.model_dump_json(indent=2, exclude=absent), encoding="utf-8")
+    part.replace(folder / _SPEC)
 
 
 def read_spec(folder: Path) -> ModelSpec:

@@ -46,13 +46,13 @@ class BlockResult:
 
     @classmethod
     def empty(cls, plan: SegmentPlan, box: Box) -> "BlockResult":
-        """Make room for a block; every voxel is to be put."""
+        """Make room for a block; it is background where nothing is put."""
         values = tuple(c.value for c in plan.spec.classes)
         shapes = [level.box(box).shape for level in plan.levels]
-        labels = tuple(np.empty(shape, np.uint8) for shape in shapes)
+        labels = tuple(np.zeros(shape, np.uint8) for shape in shapes)
         wanted = shapes if plan.probabilities else []
         kind = np.dtype(plan.probability_type)
-        more = tuple(np.empty((len(values), *shape), kind) for shape in wanted)
+        more = tuple(np.zeros((len(values), *shape), kind) for shape in wanted)
         sums = np.zeros((len(values), *box.shape), np.float32) if plan.lattice.blend else None
         return cls(box, values, plan.lattice, plan.levels, labels, more, sums)
 
@@ -77,6 +77,11 @@ class BlockResult:
         self.labels[0][...] = most_probable(self.blended, self.values)
         if self.probabilities:
             _store(self.blended, self.probabilities[0])
+
+    def foreground(self, box: Box) -> int:
+        """Count the voxels of a box, in the image, that are not background."""
+        here = box.relative_to(self.box.start).slices
+        return int(np.count_nonzero(self.labels[0][here]))
 
     def _blend(self, piece: Piece) -> None:
         assert self.blended is not None

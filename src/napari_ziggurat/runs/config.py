@@ -18,9 +18,11 @@ from napari_ziggurat.runs.values import (
     DeviceText,
     Dims,
     Finite,
+    GateText,
     ImageSource,
     ImageSources,
     Level,
+    Levels,
     LocalPath,
     LossWeights,
     MemoryText,
@@ -32,11 +34,13 @@ from napari_ziggurat.runs.values import (
     Seed,
     SpacingValues,
     Task,
+    Views,
     parse_bytes,
 )
 
 __all__ = [
     "DEFAULT_MINUTES",
+    "CalibrateConfig",
     "DemoConfig",
     "EvaluateConfig",
     "ExplainConfig",
@@ -136,8 +140,8 @@ class NetworksConfig(Settings):
     ] = None
 
 
-class _LearningSettings(_SourceSettings):
-    """What is learned from: either dense ``labels`` or a sparse ``annotation`` for each image."""
+class _LabelledSettings(_SourceSettings):
+    """Images with either dense ``labels`` or a sparse ``annotation`` for each."""
 
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("labels", "annotation"),)
 
@@ -154,6 +158,31 @@ class _LearningSettings(_SourceSettings):
         ImageSources,
         setting("Labels of some voxels: 0 unlabelled, 1 to 254 a class, 255 background."),
     ] = ()
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
+        if bool(self.labels) == bool(self.annotation):
+            given = "both" if self.labels else "neither"
+            raise InputError(
+                f"Give either --labels (every voxel) or --annotation (some voxels); got {given}."
+            )
+        _check_pairs("--labels" if self.labels else "--annotation", self.image, self.truth)
+        return self
+
+    @property
+    def truth(self) -> tuple[Source, ...]:
+        """Labels or annotation, one for each image."""
+        return self.labels or self.annotation
+
+    @property
+    def sparse(self) -> bool:
+        """Only some voxels are labelled."""
+        return bool(self.annotation)
+
+
+class _LearningSettings(_LabelledSettings):
+    """What is learned from, and where the model goes."""
+
     out: Annotated[LocalPath, setting("Folder that the model is written to.")]
     task: Annotated[
         Task,
@@ -168,29 +197,9 @@ class _LearningSettings(_SourceSettings):
     overwrite: _OverwriteSetting = False
 
     @model_validator(mode="after")
-    def _check_labels(self) -> Self:
-        if bool(self.labels) == bool(self.annotation):
-            given = "both" if self.labels else "neither"
-            raise InputError(
-                f"Give either --labels (every voxel) or --annotation (some voxels); got {given}."
-            )
-        _check_pairs("--labels" if self.labels else "--annotation", self.image, self.truth)
-        return self
-
-    @model_validator(mode="after")
     def _check_validation(self) -> Self:
         _check_pairs("--val-labels", self.val_image, self.val_labels, image="--val-image")
         return self
-
-    @property
-    def truth(self) -> tuple[Source, ...]:
-        """Labels or annotation, one for each image."""
-        return self.labels or self.annotation
-
-    @property
-    def sparse(self) -> bool:
-        """Only some voxels are labelled."""
-        return bool(self.annotation)
 
 
 class TrainConfig(_LearningSettings):
@@ -352,6 +361,8 @@ class SearchConfig(_LearningSettings):
 class SegmentConfig(_SourceSettings):
     """What ``ziggurat segment`` does: one image to one output, a folder to a folder."""
 
+    alternatives: ClassVar = (("level", "levels"),)
+
     image: Annotated[
         ImageSource,
         setting("Image file, OME-Zarr (also by URL) or folder of images.", positional=True),
@@ -368,6 +379,14 @@ class SegmentConfig(_SourceSettings):
         Level | None,
         setting("Resolution level; chosen by the model's spacing unless given.", metavar="N"),
     ] = None
+    levels: Annotated[
+        Levels,
+        setting(
+            "Segment several levels and fuse what they say, on the grid of the finest, such as "
+            "0,1,2.",
+            metavar="N,N,...",
+        ),
+    ] = ()
     box: Annotated[
         BoxText | None,
         setting(
@@ -386,6 +405,14 @@ class SegmentConfig(_SourceSettings):
             "Let neighbouring windows fade into each other: smoother probabilities, more windows."
         ),
     ] = False
+    augment: Annotated[
+        Views,
+        setting(
+            "Compute each window several times, mirrored, at other sizes, or both, and take the "
+            "mean.",
+            metavar="flips|scales|flips,scales",
+        ),
+    ] = ()
     all_scales: Annotated[
         bool,
         setting(
@@ -396,6 +423,22 @@ class SegmentConfig(_SourceSettings):
     depth: Annotated[
         Count | None,
         setting("UNet++ only: steps down to compute; fewer are faster.", metavar="N"),
+    ] = None
+    gate: Annotated[
+        GateText,
+        setting(
+            "Compute only where a coarser level shows foreground: off, auto (keeps 0.999 of it) or "
+            "the share to keep; needs a calibrated model.",
+            metavar="auto|off|RECALL",
+        ),
+    ] = "off"
+    gate_level: Annotated[
+        Level | None,
+        setting(
+            "Level that --gate looks at; of those that the model was calibrated at the one that "
+            "costs least unless given.",
+            metavar="N",
+        ),
     ] = None
     dry_run: Annotated[
         bool, setting("Print what would be done, how long and how much it takes.", once=True)
@@ -485,6 +528,20 @@ class SegmentConfig(_SourceSettings):
             once=True,
         ),
     ] = None
+
+    @model_validator(mode="after")
+    def _check_levels(self) -> Self:
+        if self.levels and self.level is not None:
+            raise InputError(
+                "Give --levels, which are fused on the grid of the finest of them, or --level."
+            )
+        if self.levels and self.all_scales:
+            raise InputError(
+                "--levels fuses into one result what --all-scales keeps apart; leave one out."
+            )
+        if self.augment and self.all_scales:
+            raise InputError("--augment is for the finest output only; leave out --all-scales.")
+        return self
 
     @model_validator(mode="after")
     def _check_who(self) -> Self:
@@ -590,6 +647,35 @@ class ExplainConfig(_SourceSettings):
     overwrite: _OverwriteSetting = False
     nan_as: _NanSetting = None
     device: _DeviceSetting = "auto"
+
+
+class CalibrateConfig(_LabelledSettings):
+    """What ``ziggurat calibrate`` fits: weights of levels, to ``labels`` or an ``annotation``."""
+
+    model: Annotated[
+        Path, setting("Folder of the model; the weights are kept in it.", positional=True)
+    ]
+    levels: Annotated[
+        Levels,
+        setting(
+            "Levels to fuse, such as 0,1,2; the one that fits the model and the next two unless "
+            "given.",
+            metavar="N,N,...",
+        ),
+    ] = ()
+    overwrite: Annotated[
+        bool, setting("Replace the weights that the model has already.", once=True)
+    ] = False
+    nan_as: _NanSetting = None
+    device: _DeviceSetting = "auto"
+    batch: _BatchSetting = None
+    memory: _MemorySetting = None
+    threads: Annotated[Count | None, setting("Threads.", metavar="N", panel=_MACHINE)] = None
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory that may be used, in bytes."""
+        return None if self.memory is None else parse_bytes(self.memory)
 
 
 class DemoConfig(Settings):

@@ -1,7 +1,7 @@
 """Cost: the memory, the disk and the time that a segmentation takes, known before it begins."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_ziggurat.progress import duration
@@ -65,13 +65,15 @@ class Cost:
         network = self.network if engine.free is None else 0
         each = engine.base + network + self._windows_waiting + self._blocks + _MARGIN
         waits = engine.base if engine.processes > 1 else 0  # the process that started the others
-        return engine.processes * each + waits
+        passes = (replace(coarse, engine=engine).cost.memory for coarse in self.plan.coarse)
+        return max(engine.processes * each + waits, *passes, 0)
 
     @property
     def output(self) -> int:
-        """Bytes of output before compression, coarser levels included."""
+        """Bytes of output before compression, coarser levels and working stores included."""
         plan = self.plan
-        return int(plan.times * plan.region.size * self._bytes_written * 4 / 3)
+        own = int(plan.times * plan.region.size * self._bytes_written * 4 / 3)
+        return own + sum(coarse.cost.output for coarse in plan.coarse)
 
     @property
     def seconds(self) -> float | None:
@@ -79,7 +81,7 @@ class Cost:
         engine = self.plan.engine
         if engine.probe is None:
             return None
-        return self.plan.windows / (engine.at_once * engine.processes) * engine.probe.seconds
+        return self.plan.all_windows / (engine.at_once * engine.processes) * engine.probe.seconds
 
     def render(self) -> str:
         """Say the costs in words."""
@@ -109,11 +111,16 @@ class Cost:
         plan = self.plan
         block = plan.grid.block((0,) * len(plan.shard)).write_box
         read = plan.lattice.read_box(block).size * len(plan.spec.channels)
-        blended = 4 * len(plan.spec.classes) * block.size * plan.lattice.blend
+        summed = plan.lattice.blend + sum(self._share(coarse) for coarse in plan.coarse)
+        blended = int(4 * len(plan.spec.classes) * block.size * summed)
         made = block.size * self._bytes_written * self._voxels_predicted
         return int(
             _BLOCKS_READ * (read * plan.image.dtype.itemsize + blended) + _BLOCKS_MADE * made
         )
+
+    def _share(self, coarse: "SegmentPlan") -> float:
+        """Voxels of a coarser level per voxel of this one."""
+        return math.prod(self.plan.upsampling(coarse.level).step)
 
     @property
     def _bytes_written(self) -> int:

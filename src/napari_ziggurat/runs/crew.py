@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,11 @@ class Crew:
     def processes(self) -> int:
         """How many processes compute on this machine."""
         return max(1, len(self.devices))
+
+    def with_changes(self, changes: Mapping[str, Any]) -> "Crew":
+        """Give the same who work on a run of other settings."""
+        config = self.config and self.config.model_copy(update=dict(changes))
+        return replace(self, config=config)
 
     @contextmanager
     def at_work(

@@ -1,21 +1,50 @@
 """Fill: every block of an output that is missing, then the mark that it is complete."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
 
 from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.progress import Progress
-from napari_ziggurat.runs.executor import Executor, drive
+from napari_ziggurat.runs.executor import Executor, Report, drive
 from napari_ziggurat.runs.output import Output
 from napari_ziggurat.runs.schedule import Schedule
+from napari_ziggurat.runs.tally import Tally, audited
 from napari_ziggurat.runs.tasks import Tasks
 
-__all__ = ["fill"]
+__all__ = ["WHOLE", "Share", "fill"]
 
 _TRIES = 3
+_LOOK = 0.5  # seconds between two looks at what others do
 
 
-def fill(output: Output, schedule: Schedule, executor: Executor) -> Iterator[Progress]:
+@dataclass(frozen=True)
+class Share:
+    """What a fill is of the whole run, in windows; all of it by default.
+
+    Attributes
+    ----------
+    before, after : int
+        Windows of the passes before and after.
+    """
+
+    before: int = 0
+    after: int = 0
+
+
+WHOLE = Share()
+
+
+def fill(
+    output: Output,
+    schedule: Schedule,
+    executor: Executor,
+    share: Share = WHOLE,
+    *,
+    wait: bool = False,
+) -> Iterator[Progress]:
     """Compute what is missing, block by block at every level, and finish the output.
 
     Parameters
@@ -26,21 +55,26 @@ def fill(output: Output, schedule: Schedule, executor: Executor) -> Iterator[Pro
         Its tasks, as far as they are left.
     executor : Executor
         Closed at the end.
+    share : Share
+        Where in the run this is, for who watches.
+    wait : bool
+        Stay until the blocks of other processes are finished as well.
 
     Raises
     ------
     WorkFailed
         Some blocks failed three times; the others are done.
     """
-    total, done = output.plan.windows, schedule.windows_done
+    done = share.before + schedule.windows_done
+    total = share.before + output.windows + share.after
     failed: dict[int, str] = {}
     with closing(executor):
         yield Progress("segment", done, total)
         for _ in range(_TRIES):
             failed.clear()
-            for report in drive(schedule, executor):
-                done += report.windows
-                if report.state == "failed":
+            for report in _reports(schedule, executor, wait):
+                done += report.windows if report else 0
+                if report and report.state == "failed":
                     failed[report.task] = report.why
                 yield Progress("segment", done, total)
             if not failed:
@@ -53,7 +87,29 @@ def fill(output: Output, schedule: Schedule, executor: Executor) -> Iterator[Pro
         others = f"{blocks} left to other processes, the last of which finishes the output."
         yield Progress("segment", done, total, message=others)
     else:
-        output.finish()
+        tally = Tally.of(output.journal, len(schedule.tasks))
+        facts: dict[str, Any] = {"windows": tally.as_dict()}
+        if output.gate is not None:
+            audit = audited(output.gate, tally)
+            yield Progress("segment", done, total, message=audit.render())
+            facts["gate"] = {**output.gate.as_dict(), "audit": audit.as_dict()}
+        output.finish(facts)
+
+
+def _reports(schedule: Schedule, executor: Executor, wait: bool) -> Iterator[Report | None]:
+    """Give reports until no task can begin; or, where we wait, until others are done, too.
+
+    None comes while there is nothing to do but to wait.
+    """
+    failed = False
+    while True:
+        for report in drive(schedule, executor):
+            failed = failed or report.state == "failed"
+            yield report
+        if failed or not wait or not schedule.left:
+            return
+        yield None
+        time.sleep(_LOOK)
 
 
 def _failure(tasks: Tasks, failed: dict[int, str]) -> str:

@@ -43,17 +43,18 @@ class Job:
             The image is in memory, where no other process can read it.
         """
         plan = output.plan
-        if plan.image.source is None:
+        source = plan.image.source
+        if source is None:
             raise InputError(
                 f"'{plan.image.name}' is in the memory of this process, and others cannot read it. "
                 "Write it to a file, or leave out what starts more processes."
             )
         resolved = config.model_copy(
             update={
-                "image": _whole(plan.image.source),
+                "image": source.absolute() if isinstance(source, Path) else source,
                 "model": config.model.absolute(),
                 "out": output.out.absolute(),
-                "level": plan.level,
+                "level": None if config.levels else plan.level,
                 "block": plan.shard,
                 "precision": plan.engine.precision,
                 "device": plan.engine.device.split(":")[0],
@@ -99,7 +100,7 @@ class Job:
                 config.image, axes=config.axes, spacing=config.spacing, unit=config.unit,
                 nan_as=config.nan_as,
             )  # fmt: skip
-            output = go_on(session.outline(image), config.out)
+            output = go_on(session.outline(image), config.out).with_gate()
             found = session.fingerprint(output.plan)
             output.journal.check(found, config.out)
             worker = Worker(output, session)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +20,10 @@ from filelock import FileLock, Timeout
 from napari_ziggurat.errors import ExistsError
 
 __all__ = ["Entry", "Fingerprint", "Journal", "Log"]
+
+
+# Parts of a fingerprint that say how it is computed and stored, and not what.
+_HOW = ("block", "batch", "device", "OME-Zarr version")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,12 @@ class Fingerprint:
         """SHA-256 of the parts."""
         text = json.dumps(self.parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def seed(self) -> int:
+        """Number for what is drawn at random: the same however the work is divided."""
+        kept = {name: part for name, part in self.parts.items() if name not in _HOW}
+        return int(Fingerprint(kept).digest[:16], 16)
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """Names of the parts that differ."""
@@ -56,6 +66,12 @@ class Entry:
         How long it took.
     batch : int
         Windows that went through the network together.
+    constant : int
+        Of the windows, those that held one value: the network saw each value once.
+    foreground : int
+        Voxels of its labels that are not background; counted where there is a gate.
+    audited : sequence of (tile, voxels)
+        Foreground in cells that were computed to see what a gate misses.
     """
 
     task: int
@@ -63,6 +79,9 @@ class Entry:
     windows: int
     seconds: float
     batch: int = 1
+    constant: int = 0
+    foreground: int = 0
+    audited: Sequence[Sequence[int]] = ()
 
     def line(self) -> bytes:
         """Give the line in the journal."""
@@ -151,6 +170,11 @@ class Journal:
                 f"'{out}' is being written by another process. Wait for it or end it; to let "
                 "several share the work, start each of them with --part."
             ) from None
+
+    @property
+    def seed(self) -> int:
+        """Number for what the run that began here draws at random."""
+        return Fingerprint(self._parts).seed
 
     def differences(self, fingerprint: Fingerprint) -> list[str]:
         """Name what differs from the run that began here; nothing for the same run."""

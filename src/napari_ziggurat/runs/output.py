@@ -12,10 +12,12 @@ from typing import Any
 
 from napari_ziggurat.errors import ExistsError, InputError, ZigguratError
 from napari_ziggurat.images import create_output, export_labels, read_record, write_attributes
+from napari_ziggurat.runs.gate_map import GateMap
 from napari_ziggurat.runs.journal import Fingerprint, Journal
 from napari_ziggurat.runs.place import (
     PROBABILITIES,
     clear,
+    coarse_folder,
     is_file_format,
     probabilities_path,
     working_store,
@@ -24,7 +26,7 @@ from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.storage import output_grid
 from napari_ziggurat.runs.writer import BlockWriter
 
-__all__ = ["Output", "begin_output", "go_on"]
+__all__ = ["Output", "begin_output", "go_on", "is_finished"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Output:
         What is told of the run in the output.
     complete : bool
         The same run was finished before.
+    gate : GateMap or None
+        Where it is computed, once that is decided; everywhere when None.
     """
 
     out: Path
@@ -51,6 +55,18 @@ class Output:
     journal: Journal
     record: Mapping[str, Any]
     complete: bool = False
+    gate: GateMap | None = None
+
+    @property
+    def windows(self) -> int:
+        """Windows to compute."""
+        return self.plan.windows if self.gate is None else self.gate.windows
+
+    def with_gate(self) -> "Output":
+        """Read where it is computed, if the plan has a gate and that was decided."""
+        if self.plan.gate is None:
+            return self
+        return replace(self, gate=GateMap.load(self.journal.folder, self.plan.lattice))
 
     @property
     def probabilities(self) -> Path:
@@ -75,21 +91,27 @@ class Output:
             write_attributes(store, {"ziggurat": {"status": "running"}})
         return replace(self, complete=False)
 
-    def finish(self) -> None:
-        """Mark the output as complete and export it where a file is wanted."""
+    def finish(self, facts: Mapping[str, Any] | None = None) -> None:
+        """Mark the output as complete and export it where a file is wanted.
+
+        Parameters
+        ----------
+        facts : mapping, optional
+            What is known of the run now that it is over, for its record.
+        """
         batches = {entry.batch for entry in Journal(self.journal.folder).news() if entry.windows}
-        done = {"status": "complete", "batches": sorted(batches)}
+        last = {**(facts or {}), "batches": sorted(batches), "status": "complete"}
         for store in self.stores:
-            write_attributes(store, {"ziggurat": done})
+            write_attributes(store, {"ziggurat": last})
         if self.store != self.out:
-            record = {**self.record, **done}
-            export_labels(self.store, self.out, self.plan.image, record)
+            export_labels(self.store, self.out, self.plan.image, {**self.record, **last})
         self.tidy()
 
     def tidy(self) -> None:
-        """Remove what a finished output does not need: drafts, the working folder of a file."""
+        """Remove what only an unfinished run needs: drafts, working store, coarser levels."""
         unneeded = self.writer.drafts if self.store == self.out else self.store
-        shutil.rmtree(unneeded, ignore_errors=True)
+        for folder in (unneeded, coarse_folder(self.out)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def begin_output(
@@ -127,7 +149,7 @@ def begin_output(
     if output.journal.exists:
         with output.journal.locked(out):
             pass  # refused while another process writes there
-    if not overwrite and _is_complete(out, fingerprint):
+    if not overwrite and is_finished(out, fingerprint):
         output.tidy()
         return replace(output, complete=True)
     if not overwrite:
@@ -145,7 +167,8 @@ def go_on(plan: SegmentPlan, out: Path) -> Output:
     return Output(out, store, plan, Journal(store / ".ziggurat"), {})
 
 
-def _is_complete(out: Path, fingerprint: Fingerprint) -> bool:
+def is_finished(out: Path, fingerprint: Fingerprint) -> bool:
+    """Tell whether the output of this very run is complete."""
     record = read_record(out) if out.exists() else None
     return (
         record is not None
@@ -161,7 +184,7 @@ def _can_go_on(output: Output, fingerprint: Fingerprint) -> bool:
     if output.journal.differences(fingerprint):
         return False
     # The working folder of a file is complete while the file is being written from it.
-    return output.store != output.out or not _is_complete(output.out, fingerprint)
+    return output.store != output.out or not is_finished(output.out, fingerprint)
 
 
 def _refuse_others(output: Output, fingerprint: Fingerprint) -> None:

@@ -18,6 +18,8 @@ __all__ = [
     "PROBABILITIES",
     "check_place",
     "clear",
+    "coarse_folder",
+    "coarse_store",
     "disk_words",
     "is_file_format",
     "is_probabilities",
@@ -38,6 +40,16 @@ def is_file_format(out: Path) -> bool:
 def working_store(out: Path) -> Path:
     """Name the folder in which the result of a file output grows."""
     return out.with_name(f".{out.name}.running.zarr")
+
+
+def coarse_folder(out: Path) -> Path:
+    """Name the folder in which coarser levels are kept until an output is finished."""
+    return out.with_name(f".{out.name}.levels")
+
+
+def coarse_store(out: Path, level: int) -> Path:
+    """Name the working store of a coarser level of the image; its probabilities lie beside it."""
+    return coarse_folder(out) / f"{level}.ome.zarr"
 
 
 def probabilities_path(out: Path) -> Path:

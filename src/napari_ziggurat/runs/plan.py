@@ -10,18 +10,29 @@ from typing import Literal
 import numpy as np
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.geometry import Axes, BlockGrid, Box, Lattice
+from napari_ziggurat.geometry import Axes, BlockGrid, Box, Lattice, Spacing, Upsampling
 from napari_ziggurat.images import Image
 from napari_ziggurat.inference.levels import PredictedLevel
 from napari_ziggurat.networks.checkpoint import ModelSpec
+from napari_ziggurat.networks.views import View, make_views
 from napari_ziggurat.runs.cost import Cost, Probe
+from napari_ziggurat.runs.gate import GateRule
 from napari_ziggurat.runs.level import check_fit, choose_level
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.options import SegmentOptions, coarse_changes
 
-__all__ = ["Engine", "SegmentPlan", "decide", "output_axes"]
+__all__ = [
+    "Engine",
+    "SegmentPlan",
+    "decide",
+    "output_axes",
+    "views_of",
+    "with_coarse",
+    "with_gate",
+]
 
 _BLOCK_SIDE = {2: 2048, 3: 256}
 _SLICES_PER_BLOCK = 16
+_MUCH_COARSER = 2  # z against x and y; training, too, zooms in the plane only beyond
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,12 @@ class SegmentPlan:
         Version of the OME-Zarr that is written.
     notes : tuple of str
         What a person should know of the choices, a sentence each.
+    coarse : tuple of SegmentPlan
+        Passes over coarser levels of the image that come before, finest of them first.
+    gate : GateRule or None
+        By what it is decided where to compute; everywhere when None.
+    weights : tuple of tuple of float
+        Where levels are fused, one for each level, the finest first, and class.
     """
 
     image: Image
@@ -99,6 +116,9 @@ class SegmentPlan:
     probability_type: str = "float32"
     version: Literal["0.4", "0.5"] = "0.5"
     notes: tuple[str, ...] = ()
+    coarse: tuple["SegmentPlan", ...] = ()
+    gate: GateRule | None = None
+    weights: tuple[tuple[float, ...], ...] = ()
 
     @property
     def grid(self) -> BlockGrid:
@@ -119,6 +139,15 @@ class SegmentPlan:
     def windows(self) -> int:
         """Windows to compute, over all blocks and time points."""
         return self.times * self.lattice.total(self.grid)
+
+    @property
+    def all_windows(self) -> int:
+        """Windows to compute, those of coarser levels included."""
+        return self.windows + sum(each.windows for each in self.coarse)
+
+    def upsampling(self, coarse: int) -> Upsampling:
+        """Tell how voxels of a coarser level of the image are brought to the grid of this plan."""
+        return self.image.levels[self.level].upsampling(self.image.levels[coarse])
 
     @property
     def redundancy(self) -> float:
@@ -174,6 +203,8 @@ class SegmentPlan:
             "unit": self.image.levels[self.level].spacing.unit,
             "blocks": len(self.grid) * self.times,
             "windows": self.windows,
+            "coarser_levels": {str(each.level): each.windows for each in self.coarse},
+            "level_weights": [list(row) for row in self.weights],
             "window": list(self.lattice.window_shape),
             "redundancy": self.redundancy,
             "device": self.engine.device,
@@ -227,22 +258,90 @@ def decide(
         every level, or two levels would be of one size.
     """
     check_fit(image, spec)
-    level, notes = _level(image, spec, options.level)
+    level, notes = _level(image, spec, options)
     region = _region(image, level, options.box)
     _check_grids(region, levels)
     _check_blend(options)
+    _check_augment(options, image)
     shape = image.levels[level].shape
     lattice = _lattice(shape, spec, options)
     chunk, shard = _storage(region.shape, lattice.cell_shape, options.block)
-    return SegmentPlan(
+    plan = SegmentPlan(
         image, spec, level, region, lattice, levels, chunk, shard, engine, options.probabilities,
         options.probability_type, options.version,
-        (*notes, *_network_notes(options, levels), *_machine_notes(options, engine)),
+        (*notes, *_network_notes(spec, options, levels), *_machine_notes(options, engine)),
     )  # fmt: skip
+    return _fused(plan, options) if options.levels else plan
 
 
-def _level(image: Image, spec: ModelSpec, asked: int | None) -> tuple[int, tuple[str, ...]]:
+def with_gate(plan: SegmentPlan, gate: GateRule) -> SegmentPlan:
+    """Let a plan compute only where a coarser level shows foreground, and say so."""
+    note = (
+        f"--gate: level {gate.level} is computed first, and this level where its probability of "
+        f"foreground reaches {gate.threshold:.3g}, which keeps {gate.recall:.4g} of the foreground "
+        "as the model was calibrated; the figures are those of computing everything."
+    )
+    return replace(plan, gate=gate).with_note(note)
+
+
+def with_coarse(plan: SegmentPlan, numbers: Sequence[int], options: SegmentOptions) -> SegmentPlan:
+    """Put passes over coarser levels before a plan, as far as its region needs them.
+
+    Parameters
+    ----------
+    plan : SegmentPlan
+        Of the finest level.
+    numbers : sequence of int
+        Levels of the image, finest first.
+    options : SegmentOptions
+        Those of the plan.
+
+    Raises
+    ------
+    InputError
+        There is no such level.
+    """
+    coarse = []
+    for number in numbers:
+        plan.image.check_level(number)
+        box = plan.upsampling(number).support(plan.region)
+        changed = replace(options, **coarse_changes(number, box))
+        coarse.append(decide(plan.image, plan.spec, changed, plan.engine, plan.levels))
+    return replace(plan, coarse=tuple(coarse))
+
+
+def _fused(plan: SegmentPlan, options: SegmentOptions) -> SegmentPlan:
+    """Fuse coarser levels with that of a plan."""
+    plan = with_coarse(plan, options.levels[1:], options)
+    sizes = [tuple(1 / step for step in plan.upsampling(n).step) for n in options.levels]
+    fitted = plan.spec.level_weights
+    weights = _equal(plan) if fitted is None else fitted.of(sizes)
+    return replace(plan.with_note(_fusion_note(plan)), weights=weights)
+
+
+def _equal(plan: SegmentPlan) -> tuple[tuple[float, ...], ...]:
+    count = 1 + len(plan.coarse)
+    return ((1 / count,) * len(plan.spec.classes),) * count
+
+
+def _fusion_note(plan: SegmentPlan) -> str:
+    fitted = plan.spec.level_weights
+    if fitted is None:
+        how = "and all count the same ('ziggurat calibrate' fits weights for the model)"
+    elif len(fitted.weights) > 1 + len(plan.coarse):
+        how = f"with the weights that were fitted for {len(fitted.weights)} levels together"
+    else:
+        how = "with the weights that were fitted for the model"
+    passes = ", ".join(f"level {each.level} ({each.windows} windows)" for each in plan.coarse)
+    return (
+        f"--levels: {passes} first, then level {plan.level} ({plan.windows} windows), "
+        f"{plan.all_windows} windows in all; they are fused {how}."
+    )
+
+
+def _level(image: Image, spec: ModelSpec, options: SegmentOptions) -> tuple[int, tuple[str, ...]]:
     """Take the level that was asked for, or choose one; with what there is to say of the choice."""
+    asked = options.levels[0] if options.levels else options.level
     if asked is not None:
         image.check_level(asked)
         return asked, ()
@@ -250,8 +349,19 @@ def _level(image: Image, spec: ModelSpec, asked: int | None) -> tuple[int, tuple
     return choice.level, (choice.why,) if choice.why else ()
 
 
-def _network_notes(options: SegmentOptions, levels: Sequence[PredictedLevel]) -> tuple[str, ...]:
+def views_of(spec: ModelSpec, options: SegmentOptions) -> tuple[View, ...]:
+    """List what each window is changed to before the network sees it, itself first."""
+    in_plane = spec.dims == 3 and max(Spacing(spec.spacing).ratio) > _MUCH_COARSER
+    return make_views(options.augment, spec.dims, in_plane=in_plane)
+
+
+def _network_notes(
+    spec: ModelSpec, options: SegmentOptions, levels: Sequence[PredictedLevel]
+) -> tuple[str, ...]:
     notes = []
+    if options.augment:
+        times = len(views_of(spec, options))
+        notes.append(f"--augment {','.join(options.augment)}: computes each window {times} times.")
     if options.depth is not None:
         notes.append(
             f"--depth {options.depth}: only the network's output of that depth is computed."
@@ -325,6 +435,16 @@ def _check_blend(options: SegmentOptions) -> None:
     if options.blend and options.all_scales:
         raise InputError(
             "--blend joins the windows of the finest output only; leave it or --all-scales out."
+        )
+
+
+def _check_augment(options: SegmentOptions, image: Image) -> None:
+    if options.augment and options.all_scales:
+        raise InputError("--augment is for the finest output only; leave out --all-scales.")
+    if "flips" in options.augment and image.affine is not None:
+        raise InputError(
+            f"--augment flips mirrors windows, and '{image.name}' states which side is left: "
+            "training mirrors no such image, either. Say --augment scales, or leave it out."
         )
 
 

@@ -9,20 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from napari_ziggurat.errors import InputError, WorkFailed
-from napari_ziggurat.images import Image, Source, find_images, open_image, stem
-from napari_ziggurat.images.finite import refuse_not_finite
-from napari_ziggurat.networks import Intensity, Model, load_model
+from napari_ziggurat.evaluation.audit import Audit
+from napari_ziggurat.images import Image, Source, find_images, open_image, read_record, stem
+from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.progress import Progress, Run
+from napari_ziggurat.runs.carry_out import begin, look_through
+from napari_ziggurat.runs.coarse import coarse_pass
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.crew import Crew
 from napari_ziggurat.runs.dask_cluster import connect
 from napari_ziggurat.runs.failure import explain
-from napari_ziggurat.runs.fill import fill
+from napari_ziggurat.runs.fill import Share, fill
+from napari_ziggurat.runs.gated import gated
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.output import Output, begin_output
-from napari_ziggurat.runs.place import check_place, disk_words
+from napari_ziggurat.runs.place import check_place, coarse_store, disk_words
 from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
+from napari_ziggurat.runs.tally import Tally
 from napari_ziggurat.runs.verify import verify
 
 __all__ = ["SegmentResult", "segment", "segment_image"]
@@ -45,6 +48,10 @@ class SegmentResult:
         What went wrong with the others.
     plans : mapping of str to mapping
         The plan of each image in figures, and as ``words``.
+    windows : mapping of str to Tally
+        How many windows of each image were computed, and how many held one value.
+    gates : mapping of str to mapping
+        Where there was a gate, what it left out and what its audit found.
     seconds : float
         Wall time.
     """
@@ -52,6 +59,8 @@ class SegmentResult:
     outputs: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     plans: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    windows: Mapping[str, Tally] = field(default_factory=dict)
+    gates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, object]:
@@ -60,10 +69,15 @@ class SegmentResult:
 
     def render(self) -> str:
         """Say where everything lies; after a dry run, what would be done."""
-        lines = [f"{image} -> {out}" for image, out in self.outputs.items()]
+        lines = [f"{image} -> {out}{self._counted(image)}" for image, out in self.outputs.items()]
+        lines += [Audit(**gate["audit"]).render() for gate in self.gates.values()]
         lines += [str(p["words"]) for image, p in self.plans.items() if image not in self.outputs]
         lines += [f"{image} failed: {why}" for image, why in self.failed.items()]
         return "\n".join(lines)
+
+    def _counted(self, image: str) -> str:
+        tally = self.windows.get(image)
+        return f" ({tally.render()})" if tally is not None and tally.constant else ""
 
 
 class SomeFailed(WorkFailed):
@@ -175,6 +189,8 @@ def _segment_all(
         outputs={k: v for each in results for k, v in each.outputs.items()},
         failed=failed,
         plans={k: v for each in results for k, v in each.plans.items()},
+        windows={k: v for each in results for k, v in each.windows.items()},
+        gates={k: v for each in results for k, v in each.gates.items()},
         seconds=time.monotonic() - started,
     )
     if failed:
@@ -203,43 +219,33 @@ def _segment_one(image: Image, session: Session, out: Path, crew: Crew) -> Run[S
     yield Progress("plan", message="" if dry_run else words)
     if dry_run:
         return SegmentResult(plans=plans)
-    intensities = yield from _look_through(plan, session)
-    output = _begin(plan, session, out, crew)
+    intensities = yield from look_through(plan, session)
+    output = begin(plan, session, out, crew, overwrite=session.options.overwrite)
     if session.options.verify:
         output = yield from verify(output)
     if output.complete:
         yield Progress("segment", 1, 1, message=f"'{out}' is complete already; nothing to do")
     else:
+        share = yield from _coarse_passes(plan, session, out, crew)
+        if plan.gate is not None:
+            output = yield from gated(output, session, crew)
         with crew.at_work(output, session, dict(enumerate(intensities))) as (schedule, executor):
-            yield from fill(output, schedule, executor)
-    return SegmentResult({name: str(out)}, plans=plans, seconds=time.monotonic() - started)
+            yield from fill(output, schedule, executor, share)
+    record = read_record(out) or {}
+    return SegmentResult(
+        {name: str(out)},
+        plans=plans,
+        windows={name: Tally.told(record)},
+        gates={name: record["gate"]} if "gate" in record else {},
+        seconds=time.monotonic() - started,
+    )
 
 
-def _begin(plan: SegmentPlan, session: Session, out: Path, crew: Crew) -> Output:
-    fingerprint, facts = session.fingerprint(plan), _facts(plan, session, crew)
-    with crew.alone(out):  # of several parts one makes the output
-        return begin_output(plan, out, fingerprint, facts, overwrite=session.options.overwrite)
-
-
-def _look_through(plan: SegmentPlan, session: Session) -> Run[tuple[Intensity, ...]]:
-    """Refuse what a network cannot use before anything is written; normalisation of each time."""
-    yield from refuse_not_finite(plan.image, plan.level, plan.read_region)
-    found: list[Intensity] = []
-    for moment in range(plan.times):
-        found.append(session.intensity(plan.image, plan.level, moment))
-        yield Progress("check", moment + 1, plan.times)
-    return tuple(found)
-
-
-def _facts(plan: SegmentPlan, session: Session, crew: Crew) -> dict[str, Any]:
-    """Give what is told of the run in its output."""
-    return {
-        "model": session.digest,
-        "command": crew.command,
-        "settings": asdict(session.options),
-        "task": plan.spec.task,
-        "classes": [asdict(c) for c in plan.spec.classes],
-        "image": str(plan.image.source or plan.image.name),
-        "plan": plan.as_dict(),
-        "versions": dict(plan.spec.versions),
-    }
+def _coarse_passes(plan: SegmentPlan, session: Session, out: Path, crew: Crew) -> Run[Share]:
+    """Segment the coarser levels of a plan, coarsest first; give what is left of the run."""
+    before = 0
+    for each in reversed(plan.coarse):
+        share = Share(before, plan.all_windows - before - each.windows)
+        yield from coarse_pass(each, session, coarse_store(out, each.level), crew, share)
+        before += each.windows
+    return Share(before)

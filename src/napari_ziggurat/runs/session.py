@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -18,16 +19,18 @@ from napari_ziggurat.inference.block import CellPredictor, WindowReader
 from napari_ziggurat.inference.labels import Decision
 from napari_ziggurat.inference.levels import PredictedLevel, finest_level, predicted_levels
 from napari_ziggurat.inference.predictor import Predictor, resolve_precision
-from napari_ziggurat.networks import Intensity, Model
+from napari_ziggurat.networks import Intensity, Model, ModelSpec
+from napari_ziggurat.networks.averaging import AveragedNetwork
 from napari_ziggurat.networks.device import resolve_device
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.outputs import SelectedOutputs, output_ratios
 from napari_ziggurat.networks.pruning import prune_model
 from napari_ziggurat.runs.cost import Probe
 from napari_ziggurat.runs.fit import fit
+from napari_ziggurat.runs.gate import choose_gate
 from napari_ziggurat.runs.journal import Fingerprint
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.plan import Engine, SegmentPlan, decide
+from napari_ziggurat.runs.plan import Engine, SegmentPlan, decide, views_of, with_gate
 from napari_ziggurat.runs.probe import measure, resident_memory
 
 __all__ = ["Session"]
@@ -60,7 +63,7 @@ class Session:
         device = resolve_device(options.device)
         self.precision = resolve_precision(options.precision, device)
         self.predictor = Predictor(
-            _selected(copy.deepcopy(model.network), self.levels),
+            _averaged(_selected(copy.deepcopy(model.network), self.levels), model.spec, options),
             device,
             precision=self.precision,
             batch=options.batch,
@@ -107,8 +110,8 @@ class Session:
         """Give what computes the cells of a plan."""
         decision = Decision(
             tuple(c.value for c in plan.spec.classes),
-            labels=not plan.lattice.blend,
-            probabilities=plan.probabilities or plan.lattice.blend,
+            labels=not (plan.lattice.blend or plan.weights),
+            probabilities=plan.probabilities or plan.lattice.blend or bool(plan.weights),
         )
         return CellPredictor(plan.lattice, plan.levels, decision, self.predictor)
 
@@ -123,7 +126,9 @@ class Session:
             str(predictor.device), self.precision, predictor.at_once, predictor.waiting,
             predictor.free_memory(), resident_memory(), processes, probe,
         )  # fmt: skip
-        return decide(image, self.spec, self.options, engine, self.levels)
+        plan = decide(image, self.spec, self.options, engine, self.levels)
+        gate = choose_gate(image, self.spec, plan.level, self.options)
+        return plan if gate is None else with_gate(plan, gate)
 
     def _probe(self, plan: SegmentPlan) -> Probe:
         shape = (len(self.spec.channels), *plan.lattice.window_shape[-self.spec.dims :])
@@ -152,6 +157,9 @@ class Session:
     def fingerprint(self, plan: SegmentPlan) -> Fingerprint:
         """Give everything that decides the result."""
         image, lattice = plan.image, plan.lattice
+        # What only some runs have is left out of the others: those began before there was such.
+        special: dict[str, object] = {"levels": _fusion(plan)} if plan.weights else {}
+        special |= {"augment": list(self.options.augment)} if self.options.augment else {}
         return Fingerprint(
             {
                 "model": self.digest,
@@ -169,13 +177,23 @@ class Session:
                 "batch": None if plan.engine.device == "cpu" else self.predictor.batch,
                 "probabilities": plan.probability_type if plan.probabilities else False,
                 "blend": plan.lattice.blend,
+                "gate": None if plan.gate is None else asdict(plan.gate),
                 "block": list(plan.shard),
                 "all scales": self.options.all_scales,
                 "depth": self.options.depth,
                 "OME-Zarr version": plan.version,
                 "NaN replaced by": image.nan_as,
+                **special,
             }
         )
+
+
+def _fusion(plan: SegmentPlan) -> dict[str, object]:
+    """Give what decides a fusion: the levels, what is in the coarser ones, and the weights."""
+    return {
+        "coarser": {str(each.level): _probe(each.image, each.level) for each in plan.coarse},
+        "weights": [list(row) for row in plan.weights],
+    }
 
 
 def _levels(model: Model, options: SegmentOptions) -> tuple[PredictedLevel, ...]:
@@ -190,6 +208,12 @@ def _selected(network: SegmentationNetwork, levels: Sequence[PredictedLevel]) ->
     if len(levels) == 1:
         return network
     return SelectedOutputs(network, [level.output for level in levels])
+
+
+def _averaged(network: nn.Module, spec: ModelSpec, options: SegmentOptions) -> nn.Module:
+    """Give a network that sees each window as often as it was asked to."""
+    views = views_of(spec, options)
+    return network if len(views) == 1 else AveragedNetwork(network, views)
 
 
 def _probe(image: Image, level: int) -> str:

@@ -17,9 +17,11 @@ __all__ = [
     "DeviceText",
     "Dims",
     "Finite",
+    "GateText",
     "ImageSource",
     "ImageSources",
     "Level",
+    "Levels",
     "LocalPath",
     "LossWeights",
     "MemoryText",
@@ -31,6 +33,7 @@ __all__ = [
     "Seed",
     "SpacingValues",
     "Task",
+    "Views",
     "parse_bytes",
 ]
 
@@ -105,8 +108,38 @@ def _check_patch(value: tuple[int, ...]) -> tuple[int, ...]:
     return value
 
 
+def _check_levels(value: tuple[int, ...]) -> tuple[int, ...]:
+    """Sort levels; they have no order of their own."""
+    if len(value) == 1:
+        raise InputError(
+            f"Several levels are fused, such as 0,1,2; got {value[0]} alone. For one level say "
+            "--level."
+        )
+    if len(set(value)) < len(value):
+        raise InputError(f"Each level is named once; got {','.join(map(str, value))}.")
+    return tuple(sorted(value))
+
+
+def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(value)))
+
+
 def _check_box(value: str) -> str:
     return str(Box.parse(value))
+
+
+def _gate_text(value: object) -> str:
+    """Accept a share as text or, as YAML gives it, as a number; YAML reads a bare ``off`` as no."""
+    text = "off" if value is False else str(value).strip().lower()
+    if text in ("auto", "off"):
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise InputError(f"A gate is auto, off, or a share such as 0.999; got '{value}'.")
+    return text
 
 
 def _check_part(value: str) -> str:
@@ -144,6 +177,7 @@ OmeZarrVersion = Annotated[Literal["0.5", "0.4"], BeforeValidator(str)]  # YAML 
 AxesText = Annotated[str, AfterValidator(_check_axes)]
 SpacingValues = Annotated[_Numbers, AfterValidator(_check_spacing)]
 PatchShape = Annotated[_Sizes, AfterValidator(_check_patch)]
+GateText = Annotated[str, BeforeValidator(_gate_text)]
 PartText = Annotated[str, AfterValidator(_check_part)]
 RimShape = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_split), AfterValidator(_check_patch)
@@ -153,6 +187,10 @@ MemoryText = Annotated[str, AfterValidator(_check_memory)]
 DeviceText = Annotated[str, AfterValidator(_check_device)]
 Task = Literal["semantic", "foreground"]
 Level = Annotated[int, Field(ge=0)]
+Levels = Annotated[tuple[Level, ...], BeforeValidator(_split), AfterValidator(_check_levels)]
+Views = Annotated[
+    tuple[Literal["flips", "scales"], ...], BeforeValidator(_split), AfterValidator(_each_once)
+]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

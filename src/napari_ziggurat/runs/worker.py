@@ -7,18 +7,22 @@ pause.
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box, Cell
+from napari_ziggurat.inference.background import Background
 from napari_ziggurat.inference.block import CellPredictor, Piece, WindowReader
+from napari_ziggurat.inference.fusing import Fuser
 from napari_ziggurat.networks import Intensity
 from napari_ziggurat.runs.block_result import BlockResult
+from napari_ziggurat.runs.coarse_probabilities import CoarseCrop, coarse_probabilities
 from napari_ziggurat.runs.executor import Report
 from napari_ziggurat.runs.failure import concerns_all, explain
 from napari_ziggurat.runs.journal import Entry, Log
@@ -30,6 +34,8 @@ __all__ = ["Worker"]
 
 _WRITES_WAITING = 2
 
+_Read = Callable[[Box], NDArray[Any]]
+
 
 @dataclass(eq=False)
 class _Block:
@@ -39,9 +45,11 @@ class _Block:
     result: BlockResult
     cells: Iterator[Cell]
     reader: WindowReader
+    fuser: Fuser | None
     waiting: int  # cells that are not submitted yet
     flying: int = 0
     done: int = 0
+    constant: int = 0
     error: Exception | None = None
     started: float = field(default_factory=time.monotonic)
 
@@ -56,10 +64,11 @@ class _Block:
 
 @dataclass(frozen=True, eq=False)
 class _Write:
-    """A block that is being written."""
+    """A block that is being written, and the windows of it that were reported and were not."""
 
     task: Task
-    windows: int
+    reported: int
+    unreported: int
     future: "Future[None]"
 
 
@@ -80,9 +89,12 @@ class Worker:
         self, output: Output, session: Session, intensities: Mapping[int, Intensity] | None = None
     ) -> None:
         self._plan, self._session = output.plan, session
+        self._gate = output.gate
         self._cells: CellPredictor = session.cells(output.plan)
+        self._background = Background(self._cells)
         self._writer = output.writer
         self._log: Log = output.journal.log()
+        self._coarse = coarse_probabilities(output.plan, output.out)
         self._intensities = dict(intensities or {})
         self._reading = ThreadPoolExecutor(1, "ziggurat-read")
         self._writing = ThreadPoolExecutor(1, "ziggurat-write")
@@ -99,18 +111,18 @@ class Worker:
     def submit(self, task: Task) -> None:
         """Begin to read a block, or to make one of finer ones."""
         if task.node.level:
-            self._write(task, 0, time.monotonic(), partial(self._writer.coarsen, task))
+            self._write(task, partial(self._coarsen, task))
             return
-        box = task.node.block.write_box
-        self._blocks.append(
-            _Block(
-                task,
-                BlockResult.empty(self._plan, box),
-                self._cells.lattice.cells(box),
-                self._reader(task),
-                self._cells.lattice.count(box),
-            )
-        )
+        plan, box = self._plan, task.node.block.write_box
+        cells = [cell for cell in self._cells.lattice.cells(box) if self._refines(cell, task)]
+        if not cells:
+            self._write(task, partial(self._leave_empty, task, 0))
+            return
+        value = plan.image.constant(plan.level, plan.lattice.read_box(box), task.time)
+        if value is None:
+            self._begin(task, cells, self._read(task))
+        else:
+            self._submit_constant(task, cells, value)
 
     def collect(self) -> list[Report]:
         """Wait for a window or a file; give what is new."""
@@ -136,22 +148,56 @@ class Worker:
         self._log.__exit__()
         self._writer.close()
 
-    def _reader(self, task: Task) -> WindowReader:
+    def _refines(self, cell: Cell, task: Task) -> bool:
+        return self._gate is None or self._gate.refines(cell, task.time)
+
+    def _begin(self, task: Task, cells: list[Cell], read: _Read) -> None:
+        result = BlockResult.empty(self._plan, task.node.block.write_box)
+        reader = self._session.reader(read, self._intensity(task.time))
+        fuser = self._fuser(task)
+        self._blocks.append(_Block(task, result, iter(cells), reader, fuser, len(cells)))
+
+    def _submit_constant(self, task: Task, cells: list[Cell], value: NDArray[Any]) -> None:
+        """Begin a block of which nothing is stored; it is finished where it is background."""
+        intensity = self._intensity(task.time)
+        one = value.reshape(-1, *[1] * len(self._plan.lattice.shape))
+
+        def read(box: Box) -> NDArray[Any]:
+            return np.broadcast_to(one, (len(one), *box.shape))
+
+        seen, reader = intensity.apply(one).tobytes(), self._session.reader(read, intensity)
+        # Where more than the labels of this level is wanted, each voxel has to be made.
+        more = self._plan.probabilities or self._plan.weights
+        if more or not self._background.covers(cells, seen, reader):
+            self._begin(task, cells, read)
+        else:
+            windows = len(cells)
+            self._write(task, partial(self._leave_empty, task, windows), unreported=windows)
+
+    def _read(self, task: Task) -> _Read:
         """Read the voxels of a block once, in another thread; its windows are cut from them."""
-        plan = self._plan
-        box = plan.lattice.read_box(task.node.block.write_box)
-        voxels: Future[NDArray[Any]] = self._reading.submit(self._read, box, task.time)
+        box = self._plan.lattice.read_box(task.node.block.write_box)
+        voxels: Future[NDArray[Any]] = self._reading.submit(self._voxels, box, task.time)
 
         def read(window: Box) -> NDArray[Any]:
             return voxels.result()[(slice(None), *window.relative_to(box.start).slices)]
 
-        return self._session.reader(read, self._intensity(task.time))
+        return read
 
-    def _read(self, box: Box, moment: int) -> NDArray[Any]:
+    def _voxels(self, box: Box, moment: int) -> NDArray[Any]:
         image, level = self._plan.image, self._plan.level
         voxels = image.read(level, box, moment)
-        image.check_present(level)  # a store that is gone reads as zeros
+        image.check_present(level)  # chunks of a store that is gone would be read as gaps
         return voxels
+
+    def _fuser(self, task: Task) -> Fuser | None:
+        """Read what coarser levels say of a block once, in another thread; for all its cells."""
+        plan, box = self._plan, task.node.block.write_box
+        if not plan.weights:
+            return None
+        crops = [self._reading.submit(each.load, box, task.time) for each in self._coarse]
+        values = tuple(each.value for each in plan.spec.classes)
+        return Fuser(box, [partial(_read_crop, crop) for crop in crops], plan.weights, values)
 
     def _intensity(self, moment: int) -> Intensity:
         if moment not in self._intensities:
@@ -168,13 +214,15 @@ class Worker:
                 continue
             block.waiting -= 1
             block.flying += 1
-            self._flying.append((block, self._cells.submit(next(block.cells), block.reader)))
+            future = self._cells.submit(next(block.cells), block.reader, block.fuser)
+            self._flying.append((block, future))
 
     def _take(self, block: _Block, future: "Future[Piece]") -> Report:
         """Put a piece where it belongs; pieces come in the order of their cells."""
         block.flying -= 1
         try:
             piece = future.result()
+            block.constant += piece.constant
             if block.error is None:
                 block.result.put(piece)
         except Exception as error:
@@ -184,33 +232,55 @@ class Worker:
             return Report(block.task.number, 1)
         if block.error is not None:
             return self._failed(block.task, block.error, block.done - 1)
-        windows = self._cells.lattice.count(block.result.box)
-        self._write(
-            block.task, windows, block.started, partial(self._finish, block.task, block.result)
-        )
+        self._write(block.task, partial(self._finish, block), reported=block.done)
         return Report(block.task.number, 1)
 
-    def _finish(self, task: Task, result: BlockResult) -> str:
+    def _finish(self, block: _Block) -> Entry:
+        task, result = block.task, block.result
         result.finish()
-        return self._writer.write(task, result)
+        digest = self._writer.write(task, result)
+        entry = Entry(
+            task.number, digest, block.done, time.monotonic() - block.started, block.constant
+        )
+        if self._gate is None:
+            return entry
+        found = [
+            (tile, result.foreground(box))
+            for tile, box in self._gate.audited(result.box, task.time)
+        ]
+        return replace(entry, foreground=result.foreground(result.box), audited=found)
 
-    def _write(self, task: Task, windows: int, started: float, work: "partial[str]") -> None:
-        def write_and_note() -> None:
-            digest, batch = work(), self._session.predictor.batch
-            self._log.add(Entry(task.number, digest, windows, time.monotonic() - started, batch))
+    def _leave_empty(self, task: Task, windows: int) -> Entry:
+        began = time.monotonic()
+        digest = self._writer.leave_empty(task)
+        return Entry(task.number, digest, windows, time.monotonic() - began, constant=windows)
 
-        self._writes.append(_Write(task, windows, self._writing.submit(write_and_note)))
+    def _coarsen(self, task: Task) -> Entry:
+        began = time.monotonic()
+        return Entry(task.number, self._writer.coarsen(task), 0, time.monotonic() - began)
+
+    def _write(
+        self, task: Task, work: "partial[Entry]", *, reported: int = 0, unreported: int = 0
+    ) -> None:
+        """Write a block in another thread, and note it when its files are on the disk."""
+        batch = self._session.predictor.batch
+        future = self._writing.submit(lambda: self._log.add(replace(work(), batch=batch)))
+        self._writes.append(_Write(task, reported, unreported, future))
 
     def _written(self, write: _Write) -> Report:
         error = write.future.exception()
         if error is None:
-            return Report(write.task.number, 0, "done")
+            return Report(write.task.number, write.unreported, "done")
         if not isinstance(error, Exception):
             raise error
-        return self._failed(write.task, error, write.windows)
+        return self._failed(write.task, error, write.reported)
 
     def _failed(self, task: Task, error: Exception, windows: int) -> Report:
         """Report a block that failed; raise what would hit every other one as well."""
         if concerns_all(error):
             raise error
         return Report(task.number, -windows, "failed", explain(error))
+
+
+def _read_crop(crop: "Future[CoarseCrop]", box: Box) -> NDArray[Any]:
+    return crop.result().read(box)

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import open_output
-from napari_ziggurat.images.pyramid import reduced
+from napari_ziggurat.images.pyramid import finer_box, reduced
 from napari_ziggurat.images.shards import stored_files, write_shards
 from napari_ziggurat.runs.block_result import BlockResult
 from napari_ziggurat.runs.plan import SegmentPlan
@@ -79,9 +79,16 @@ class BlockWriter:
         level = self._level(task)
         for store in self._stores:
             (box,), (fine, coarse) = self._boxes(task, store), store.levels[level - 1 : level + 1]
-            write_shards(
-                coarse, box.slices, reduced(fine, coarse, box, store.kind), self._draft / store.kind
-            )
+            if _is_stored(fine, finer_box(fine, coarse, box)):
+                voxels = reduced(fine, coarse, box, store.kind)
+                write_shards(coarse, box.slices, voxels, self._draft / store.kind)
+            else:
+                _remove(stored_files(coarse, box.slices))
+        return self.digest(task)
+
+    def leave_empty(self, task: Task) -> str:
+        """Let a block be 0 throughout, which is not stored; as `write` otherwise."""
+        _remove(self._files(task))
         return self.digest(task)
 
     def digest(self, task: Task) -> str:
@@ -137,6 +144,17 @@ class BlockWriter:
             for store in self._stores
             for array, box in zip(store.levels[first:], self._boxes(task, store), strict=False)
         )
+
+
+def _is_stored(array: Any, box: Box) -> bool:
+    """Tell whether a box may have a voxel other than 0."""
+    return any(path.exists() for path in stored_files(array, box.slices))
+
+
+def _remove(files: Iterable[Path]) -> None:
+    """Remove what somebody else may have put where nothing belongs."""
+    for path in files:
+        path.unlink(missing_ok=True)
 
 
 def _add_file(digest: "hashlib._Hash", path: Path) -> None:
