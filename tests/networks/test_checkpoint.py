@@ -7,10 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from models import tiny_model
 from napari_ziggurat.classes import default_classes
 from napari_ziggurat.errors import InputError, MissingError
 from napari_ziggurat.networks import (
     Intensity,
+    LevelWeights,
     Model,
     ModelSpec,
     Topology,
@@ -19,6 +21,7 @@ from napari_ziggurat.networks import (
     load_model,
     read_spec,
     save_model,
+    save_spec,
 )
 
 
@@ -138,3 +141,25 @@ def test_parts_that_do_not_agree_are_refused(folder: Path, changes: dict, says: 
     (folder / "model.json").write_text(json.dumps(spec | changes))
     with pytest.raises(InputError, match=says):
         read_spec(folder)
+
+
+def test_weights_of_levels_are_kept_with_the_model(tmp_path: Path) -> None:
+    fitted = LevelWeights(((1.0, 1.0), (2.0, 2.0)), ((0.25, 0.5, 0.75), (0.75, 0.5, 0.25)))
+    save_model(tiny_model(level_weights=fitted), tmp_path)
+    assert load_model(tmp_path).spec.level_weights == fitted
+    save_spec(read_spec(tmp_path).model_copy(update={"level_weights": None}), tmp_path)
+    assert load_model(tmp_path).spec.level_weights is None
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        LevelWeights(((1.0, 1.0),), ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))),
+        LevelWeights(((1.0, 1.0),), ((1.0, 1.0),)),
+        LevelWeights(((1.0, 1.0),), ((1.0, 1.0, -1.0),)),
+        LevelWeights(((1.0, 1.0, 1.0),), ((1.0, 1.0, 1.0),)),
+    ],
+)
+def test_weights_of_levels_that_do_not_fit_the_model_are_refused(broken: LevelWeights) -> None:
+    with pytest.raises(ValueError, match="level_weights"):
+        tiny_model(level_weights=broken)

@@ -109,6 +109,48 @@ def test_the_result_does_not_depend_on_how_the_image_is_cut(
     assert same(tmp_path / "a.ome.zarr", tmp_path / "b.ome.zarr")
 
 
+def slicewise() -> Model:
+    """A network over the planes of a volume."""
+    flat = tiny_model()
+    changes = {"axes": "zyx", "spacing": (9.0, 1.0, 1.0), "window": (1, 32, 32), "rim": (0, 8, 8)}
+    return Model(flat.spec.model_copy(update=changes), flat.network)
+
+
+def stack(axes: str, folder: Path) -> Image:
+    """Two levels of a volume with thick sections, or of a movie."""
+    dims, shape = len(axes.strip("t")), (3, 40, 50)
+    grid = OutputGrid(
+        Axes(axes), shape, np.dtype(np.uint8), Spacing((4.0, 1.0, 1.0)[-dims:]), (0.0,) * dims,
+        (1, 40, 50), (1, 40, 50), downsamplings=((1, 2, 2)[-dims:],),
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    for array in create_output(folder / "image.ome.zarr", grid, kind="image"):
+        array[...] = rng.integers(0, 255, array.shape, dtype=np.uint8)
+    return open_image(folder / "image.ome.zarr")
+
+
+@pytest.mark.parametrize(
+    ("axes", "used"),
+    [
+        ("zyx", tiny_model("zyx", window=(32,) * 3, rim=(8,) * 3)),
+        ("zyx", slicewise()),
+        ("tyx", model(None)),
+    ],
+    ids=["volume", "sections", "movie"],
+)
+def test_volumes_and_movies_do_not_depend_on_it_either(
+    axes: str, used: Model, tmp_path: Path
+) -> None:
+    image, options = stack(axes, tmp_path), replace(THREE, levels=(0, 1))
+    run(image, tmp_path / "a.ome.zarr", options, used)
+    small = replace(options, block=(1,) * image.dims, threads=2)
+    run(image, tmp_path / "b.ome.zarr", small, used)
+    assert same(tmp_path / "a.ome.zarr", tmp_path / "b.ome.zarr")
+    fused, fine = probabilities(tmp_path / "a.ome.zarr"), replace(options, levels=(), level=0)
+    run(image, tmp_path / "c.ome.zarr", fine, used)
+    assert not np.allclose(fused, probabilities(tmp_path / "c.ome.zarr"), atol=0.01)
+
+
 def test_a_box_gives_the_bits_of_the_whole(image: Image, tmp_path: Path) -> None:
     run(image, tmp_path / "a.ome.zarr")
     run(image, tmp_path / "b.ome.zarr", replace(THREE, box="13:60,27:98"))

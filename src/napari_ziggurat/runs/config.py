@@ -670,7 +670,9 @@ class CalibrateConfig(_LabelledSettings):
     device: _DeviceSetting = "auto"
     batch: _BatchSetting = None
     memory: _MemorySetting = None
-    threads: Annotated[Count | None, setting("Threads.", metavar="N", panel=_MACHINE)] = None
+    threads: Annotated[
+        Count | None, setting("Threads that compute or read.", metavar="N", panel=_MACHINE)
+    ] = None
 
     @property
     def memory_bytes(self) -> int | None:
