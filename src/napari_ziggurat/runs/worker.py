@@ -239,9 +239,8 @@ class Worker:
         task, result = block.task, block.result
         result.finish()
         digest = self._writer.write(task, result)
-        entry = Entry(
-            task.number, digest, block.done, time.monotonic() - block.started, block.constant
-        )
+        seconds = time.monotonic() - block.started
+        entry = Entry(task.number, digest, block.done, seconds, constant=block.constant)
         if self._gate is None:
             return entry
         found = [
