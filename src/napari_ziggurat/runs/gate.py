@@ -15,8 +15,8 @@ __all__ = ["AUTO_RECALL", "GateRule", "choose_gate"]
 AUTO_RECALL = 0.999
 """Share of the foreground voxels that ``auto`` keeps."""
 
-# A threshold below this would be decided by the noise of the coarse probabilities.
-_TELLING = 0.02
+# Coarse probabilities are kept as float16, whose steps below 1 are a quarter of this.
+_TELLING = 0.002
 _SAME_SIZE = 0.1  # a level is the one that was calibrated when its voxels differ by no more
 _CALIBRATE = "'ziggurat calibrate' finds out, or leave --gate out."
 
