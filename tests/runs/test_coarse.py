@@ -15,10 +15,11 @@ from napari_ziggurat.progress import Progress, Run, finish
 from napari_ziggurat.runs.coarse import coarse_pass
 from napari_ziggurat.runs.coarse_probabilities import CoarseProbabilities
 from napari_ziggurat.runs.crew import Crew
+from napari_ziggurat.runs.decide import with_coarse
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.output import Output
 from napari_ziggurat.runs.place import coarse_store
-from napari_ziggurat.runs.plan import SegmentPlan, with_coarse
+from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.segment import segment_image
 from napari_ziggurat.runs.session import Session
 

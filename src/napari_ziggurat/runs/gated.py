@@ -11,12 +11,13 @@ from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.coarse import coarse_pass
 from napari_ziggurat.runs.coarse_probabilities import CoarseProbabilities
 from napari_ziggurat.runs.crew import Crew
+from napari_ziggurat.runs.decide import with_coarse
 from napari_ziggurat.runs.fill import Share
 from napari_ziggurat.runs.gate import GateRule
 from napari_ziggurat.runs.gate_map import GateMap, decide_map
 from napari_ziggurat.runs.output import Output
 from napari_ziggurat.runs.place import coarse_store
-from napari_ziggurat.runs.plan import SegmentPlan, with_coarse
+from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
 
 __all__ = ["gated", "largest_around_cells"]

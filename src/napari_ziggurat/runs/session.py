@@ -26,11 +26,12 @@ from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.outputs import SelectedOutputs, output_ratios
 from napari_ziggurat.networks.pruning import prune_model
 from napari_ziggurat.runs.cost import Probe
+from napari_ziggurat.runs.decide import decide, views_of, with_gate
 from napari_ziggurat.runs.fit import fit
 from napari_ziggurat.runs.gate import choose_gate
 from napari_ziggurat.runs.journal import Fingerprint
 from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.plan import Engine, SegmentPlan, decide, views_of, with_gate
+from napari_ziggurat.runs.plan import Engine, SegmentPlan
 from napari_ziggurat.runs.probe import measure, resident_memory
 
 __all__ = ["Session"]

@@ -30,12 +30,13 @@ from napari_ziggurat.runs.coarse import coarse_pass
 from napari_ziggurat.runs.coarse_probabilities import CoarseProbabilities
 from napari_ziggurat.runs.config import CalibrateConfig
 from napari_ziggurat.runs.crew import Crew
+from napari_ziggurat.runs.decide import with_coarse
 from napari_ziggurat.runs.fill import Share
 from napari_ziggurat.runs.gate_fit import SegmentedLevels, fit_gates
 from napari_ziggurat.runs.level import choose_level
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.pairs import Opener, Pair, match_files, open_pairs, to_volumes
-from napari_ziggurat.runs.plan import SegmentPlan, with_coarse
+from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume
 

@@ -1,0 +1,35 @@
+"""Configurations: everything that can be said about a run, once.
+
+The command line, the YAML files, the forms and the record in the output are made from these models.
+"""
+
+from napari_ziggurat.runs.config.others import (
+    DemoConfig,
+    EvaluateConfig,
+    ExplainConfig,
+    ExportConfig,
+    InfoConfig,
+    NetworksConfig,
+)
+from napari_ziggurat.runs.config.segmentation import SegmentConfig, SlurmConfig
+from napari_ziggurat.runs.config.training import (
+    DEFAULT_MINUTES,
+    CalibrateConfig,
+    SearchConfig,
+    TrainConfig,
+)
+
+__all__ = [
+    "DEFAULT_MINUTES",
+    "CalibrateConfig",
+    "DemoConfig",
+    "EvaluateConfig",
+    "ExplainConfig",
+    "ExportConfig",
+    "InfoConfig",
+    "NetworksConfig",
+    "SearchConfig",
+    "SegmentConfig",
+    "SlurmConfig",
+    "TrainConfig",
+]

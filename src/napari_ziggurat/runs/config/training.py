@@ -1,0 +1,250 @@
+"""What is learned, and from what: train, search, calibrate."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from napari_ziggurat.errors import InputError
+from napari_ziggurat.runs.config.shared import (
+    MACHINE,
+    NETWORK,
+    BatchSetting,
+    DepthSetting,
+    DeviceSetting,
+    DimsSetting,
+    FeaturesSetting,
+    LabelledSettings,
+    MemorySetting,
+    NanSetting,
+    OverwriteSetting,
+    PatchSetting,
+    RateSetting,
+    SeedSetting,
+    check_pairs,
+)
+from napari_ziggurat.runs.settings import setting
+from napari_ziggurat.runs.values import (
+    Count,
+    ImageSources,
+    Level,
+    Levels,
+    LocalPath,
+    LossWeights,
+    Positive,
+    Task,
+    parse_bytes,
+)
+
+__all__ = ["DEFAULT_MINUTES", "CalibrateConfig", "SearchConfig", "TrainConfig"]
+
+DEFAULT_MINUTES = 10.0
+SEARCH_MINUTES = 30.0
+
+
+class _LearningSettings(LabelledSettings):
+    """What is learned from, and where the model goes."""
+
+    out: Annotated[LocalPath, setting("Folder that the model is written to.")]
+    task: Annotated[
+        Task,
+        setting("semantic: classes as labelled; foreground: every label is class 1."),
+    ] = "semantic"
+    level: Annotated[
+        Level | None,
+        setting("Resolution level to train on; 0 is the finest.", metavar="N"),
+    ] = None
+    val_image: Annotated[ImageSources, setting("Image to validate on; may be said again.")] = ()
+    val_labels: Annotated[ImageSources, setting("Labels of --val-image.")] = ()
+    overwrite: OverwriteSetting = False
+
+    @model_validator(mode="after")
+    def _check_validation(self) -> Self:
+        check_pairs("--val-labels", self.val_image, self.val_labels, image="--val-image")
+        return self
+
+
+class TrainConfig(_LearningSettings):
+    """What ``ziggurat train`` does.
+
+    Training ends after ``minutes`` of wall time, validation included, or after ``steps``.
+    """
+
+    alternatives: ClassVar = (("minutes", "steps"), *_LearningSettings.alternatives)
+
+    minutes: Annotated[
+        Positive | None,
+        setting(
+            f"Wall time of training; {DEFAULT_MINUTES:g} unless --steps is given.", metavar="M"
+        ),
+    ] = None
+    steps: Annotated[
+        Count | None,
+        setting("Number of training steps; a seeded run repeats bit for bit.", metavar="N"),
+    ] = None
+    seed: SeedSetting = 0
+    from_model: Annotated[
+        LocalPath | None,
+        setting(
+            "Model to go on from instead of a fresh network.", option="--from", metavar="MODEL"
+        ),
+    ] = None
+    network: Annotated[
+        str,
+        setting(
+            "Architecture: a name that 'ziggurat networks' lists, or a YAML file of parts.",
+            panel=NETWORK,
+        ),
+    ] = "residual_unet"
+    dims: DimsSetting = None
+    patch: PatchSetting = None
+    depth: DepthSetting = None
+    features: FeaturesSetting = None
+    upsampling: Annotated[
+        Literal["linear", "deconv", "pixelshuffle"] | None,
+        setting("How coarse features are brought to a finer grid.", panel=NETWORK),
+    ] = None
+    equalize: Annotated[
+        Literal["explicit", "initialisation", "off"] | None,
+        setting("Scale equalizers before features of several levels are joined.", panel=NETWORK),
+    ] = None
+    recalibrate: Annotated[
+        bool,
+        setting("With --from: measure the scale equalizers on these images.", panel=NETWORK),
+    ] = False
+    deep_supervision: Annotated[
+        LossWeights | None,
+        setting(
+            "Weight of the loss at each output, best first; 1,0.5,0.25 unless given, and 1 alone "
+            "teaches the last output only.",
+            metavar="W,W,...",
+            panel=NETWORK,
+        ),
+    ] = None
+    learning_rate: RateSetting = None
+    class_shares: Annotated[
+        Literal["estimated", "painted"],
+        setting(
+            "Strokes only. How common classes are: estimated from the images, or as painted.",
+            panel=NETWORK,
+        ),
+    ] = "estimated"
+    nan_as: NanSetting = None
+    device: DeviceSetting = "auto"
+    batch: BatchSetting = None
+    memory: MemorySetting = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_minutes(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("minutes") is values.get("steps") is None:
+            return {**values, "minutes": DEFAULT_MINUTES}
+        return values
+
+    @model_validator(mode="after")
+    def _check_length(self) -> Self:
+        if self.minutes is not None and self.steps is not None:
+            raise InputError("Training ends after --minutes or after --steps; give one of them.")
+        return self
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory that may be used, in bytes."""
+        return None if self.memory is None else parse_bytes(self.memory)
+
+
+class SearchConfig(_LearningSettings):
+    """What ``ziggurat search`` does.
+
+    It ends after ``minutes`` of wall time or after so many ``candidates``.
+    """
+
+    alternatives: ClassVar = (("minutes", "candidates"), *_LearningSettings.alternatives)
+
+    out: Annotated[LocalPath, setting("Folder that the log and the best network are written to.")]
+    minutes: Annotated[
+        Positive | None,
+        setting(
+            f"Wall time of the search; {SEARCH_MINUTES:g} unless --candidates is given.",
+            metavar="M",
+        ),
+    ] = None
+    candidates: Annotated[
+        Count | None,
+        setting(
+            "Number of pyramids to try, the first included; a seeded search repeats bit for bit.",
+            metavar="N",
+        ),
+    ] = None
+    steps: Annotated[Count, setting("Training steps of each candidate.", metavar="N")] = 100
+    random_start: Annotated[
+        bool, setting("Start from random connections instead of those of the network.")
+    ] = False
+    seed: SeedSetting = 0
+    network: Annotated[
+        str,
+        setting(
+            "Network whose neck is searched: nas_fpn, or a YAML file of parts with such a neck.",
+            panel=NETWORK,
+        ),
+    ] = "nas_fpn"
+    dims: DimsSetting = None
+    patch: PatchSetting = None
+    depth: DepthSetting = None
+    features: Annotated[
+        Count | None,
+        setting(
+            "Features at the finest resolution while searching; half of what training takes "
+            "unless given.",
+            metavar="N",
+            panel=NETWORK,
+        ),
+    ] = None
+    learning_rate: RateSetting = None
+    nan_as: NanSetting = None
+    device: DeviceSetting = "auto"
+    batch: BatchSetting = None
+    memory: MemorySetting = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_minutes(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("minutes") is values.get("candidates") is None:
+            return {**values, "minutes": SEARCH_MINUTES}
+        return values
+
+    @model_validator(mode="after")
+    def _check_length(self) -> Self:
+        if self.minutes is not None and self.candidates is not None:
+            raise InputError("A search ends after --minutes or after --candidates; give one.")
+        return self
+
+
+class CalibrateConfig(LabelledSettings):
+    """What ``ziggurat calibrate`` fits: weights of levels, to ``labels`` or an ``annotation``."""
+
+    model: Annotated[
+        LocalPath, setting("Folder of the model; the weights are kept in it.", positional=True)
+    ]
+    levels: Annotated[
+        Levels,
+        setting(
+            "Levels to fuse, such as 0,1,2; the one that fits the model and the next two unless "
+            "given.",
+            metavar="N,N,...",
+        ),
+    ] = ()
+    overwrite: Annotated[
+        bool, setting("Replace the weights that the model has already.", once=True)
+    ] = False
+    nan_as: NanSetting = None
+    device: DeviceSetting = "auto"
+    batch: BatchSetting = None
+    memory: MemorySetting = None
+    threads: Annotated[
+        Count | None, setting("Threads that compute or read.", metavar="N", panel=MACHINE)
+    ] = None
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory that may be used, in bytes."""
+        return None if self.memory is None else parse_bytes(self.memory)
