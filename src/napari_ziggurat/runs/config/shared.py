@@ -147,6 +147,7 @@ class LabelledSettings(SourceSettings):
 def check_pairs(
     option: str, images: tuple[Source, ...], truth: tuple[Source, ...], image: str = "--image"
 ) -> None:
+    """Refuse images and labels that are not as many."""
     if len(images) != len(truth):
         raise InputError(
             f"Each {image} needs its {option}, in the same order; got {len(images)} and "
