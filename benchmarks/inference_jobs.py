@@ -27,6 +27,7 @@ from torch import nn
 
 from napari_ziggurat.geometry import Axes, BlockGrid, Box, Spacing
 from napari_ziggurat.images import OutputGrid, create_output, fill_coarser
+from napari_ziggurat.inference.allocator import keep_freed_memory
 from napari_ziggurat.inference.predictor import Predictor, resolve_precision
 from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.networks.device import channels_last, lay_out
@@ -245,7 +246,8 @@ def nnunet_weight(roi: int, device: torch.device) -> Tensor:
 
 
 def ziggurat(job: Job) -> SegmentResult:
-    """Segment with this project."""
+    """Segment with this project, in a process like that of the command line."""
+    keep_freed_memory()
     config = SegmentConfig(
         image=job["image"], model=job["model"], out=job["out"], level=0,
         precision=job["precision"], device=job["device"],
@@ -300,7 +302,7 @@ def our_bare(job: Job) -> float:
     with Predictor(model.network, device, precision=precision) as ours:
         shape = (ours.batch, 1, *model.spec.window)
         window = channels_last(torch.randn(shape, device=device).to(ours.dtype))
-        threads = ours.workers if device.type == "cpu" else 1
+        threads = ours.threads if device.type == "cpu" else 1
         return rate(lambda: model.network(window), window, threads)
 
 

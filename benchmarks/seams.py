@@ -19,7 +19,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -34,10 +34,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from monai.inferers import sliding_window_inference
 
-from napari_ziggurat.geometry import Box, Lattice
+from napari_ziggurat.geometry import Box, Lattice, blend_weights
 from napari_ziggurat.images import Image, open_image
-from napari_ziggurat.inference.block import WindowReader, predict_block
+from napari_ziggurat.inference.block import CellPredictor, WindowReader
 from napari_ziggurat.inference.cores import available_cores
+from napari_ziggurat.inference.labels import Decision
 from napari_ziggurat.inference.levels import finest_level
 from napari_ziggurat.inference.predictor import Predictor
 from napari_ziggurat.networks import Model, load_model
@@ -87,8 +88,15 @@ class Scene:
 
     def windows(self, batch: torch.Tensor) -> torch.Tensor:
         """Give the probabilities of a batch, computed as the engine does: a window per thread."""
-        found = self.predictor.map(batch.numpy(), lambda window: window, lambda _, p: p[0])
-        return torch.from_numpy(np.stack(list(found)))
+
+        def probabilities(logits: list[torch.Tensor]) -> torch.Tensor:
+            return logits[0].float().softmax(dim=0)
+
+        jobs = [
+            partial(self.predictor.submit, lambda window=window: window, probabilities)
+            for window in batch.numpy()
+        ]
+        return torch.stack(list(self.predictor.ahead(jobs)))
 
     @cached_property
     def reference(self) -> Probabilities:
@@ -137,6 +145,7 @@ class Cells:
 
     side: int
     rim: int
+    blend: bool = False
 
     @property
     def setting(self) -> str:
@@ -146,7 +155,7 @@ class Cells:
     def lattice(self, scene: Scene) -> Lattice:
         """Give cells and windows."""
         window, stride = scene.window(self.side), scene.model.spec.stride
-        return Lattice(scene.shape, window, (0, self.rim, self.rim), stride)
+        return Lattice(scene.shape, window, (0, self.rim, self.rim), stride, self.blend)
 
     def redundancy(self, scene: Scene) -> float:
         """Count windows."""
@@ -161,11 +170,13 @@ class Cells:
 
     def compute(self, scene: Scene) -> Probabilities:
         """Let the engine do it."""
-        found = np.empty((scene.classes, *scene.shape), np.float32)
-        whole, levels = Box.whole(scene.shape), [finest_level(3)]
+        found = np.zeros((scene.classes, *scene.shape), np.float32)
         lattice = self.lattice(scene)
-        for box, parts in predict_block(whole, lattice, levels, scene.reader, scene.predictor):
-            found[(slice(None), *box.slices)] = parts[0]
+        decision = Decision(tuple(range(scene.classes)), labels=False, probabilities=True)
+        cells = CellPredictor(lattice, (finest_level(3),), decision, scene.predictor)
+        for piece in cells.predict(Box.whole(scene.shape), scene.reader):
+            weights = blend_weights(lattice, piece.cell, piece.box)
+            found[(slice(None), *piece.box.slices)] += weights * piece.probabilities[0]
         return found
 
 
@@ -225,6 +236,7 @@ class Family:
 # One more way to cut is one more entry. The colours are told apart without seeing red or green.
 FAMILIES = (
     Family("cells", "#0072B2", RIMS, lambda side, rim: Cells(side, int(rim))),
+    Family("cells, --blend", "#56B4E9", RIMS[1:], lambda s, rim: Cells(s, int(rim), blend=True)),
     Family("MONAI gaussian", "#E69F00", OVERLAPS, lambda s, o: Sliding(s, o, "gaussian")),
     Family("MONAI constant", "#CC79A7", OVERLAPS, lambda s, o: Sliding(s, o, "constant")),
 )
