@@ -2,7 +2,11 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+
+import pytest
 
 from napari_ziggurat.runs.lease import Leases
 
@@ -43,3 +47,39 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
         leases.take("7")
         leases.take("7")
     assert not (tmp_path / "a").exists()
+
+
+def test_of_two_who_find_a_dead_lease_one_gets_it(tmp_path: Path) -> None:
+    old = time.time() - 60
+    for round_ in range(30):
+        with (
+            Leases(tmp_path / "a", expires=5) as first,
+            Leases(tmp_path / "a", expires=5) as second,
+        ):
+            lease = tmp_path / "a" / str(round_)
+            lease.touch()
+            os.utime(lease, (old, old))
+            start = Barrier(2)
+
+            def take(leases: Leases, what: str = str(round_), start: Barrier = start) -> bool:
+                start.wait()
+                return leases.take(what)
+
+            with ThreadPoolExecutor(2) as pool:
+                got = list(pool.map(take, (first, second)))
+            assert sum(got) <= 1
+            assert sum(got) or first.take(str(round_)) or second.take(str(round_))
+
+
+def test_a_lease_that_somebody_took_over_in_between_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Leases(tmp_path / "a") as mine, Leases(tmp_path / "a") as other:
+        assert mine.take("7")
+        looks = iter([True])  # the other saw it dead just before it was taken over
+        is_dead = Leases._is_dead
+        monkeypatch.setattr(
+            Leases, "_is_dead", lambda self, path: next(looks, None) or is_dead(self, path)
+        )
+        assert not other.take("7")
+        assert (tmp_path / "a" / "7").exists()

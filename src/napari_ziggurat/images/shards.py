@@ -25,13 +25,7 @@ def stored_files(array: Any, slices: Sequence[slice]) -> Iterator[Path]:
     slices : sequence of slice
         One for each axis; the files that these voxels lie in.
     """
-    folder = Path(array.store.root) / array.path
-    shape = array.shards or array.chunks
-    ranges = [
-        range(part.start // n, -(-part.stop // n)) for part, n in zip(slices, shape, strict=True)
-    ]
-    for index in itertools.product(*ranges):
-        yield folder / array.metadata.encode_chunk_key(index)
+    return (path for path, _ in _shards(array, slices))
 
 
 def write_shards(array: Any, slices: Sequence[slice], voxels: NDArray[Any], draft: Path) -> None:
@@ -53,15 +47,30 @@ def write_shards(array: Any, slices: Sequence[slice], voxels: NDArray[Any], draf
     """
     place = StorePath(LocalStore(draft), array.path)
     zarr.Array.from_dict(place, array.metadata.to_dict())[tuple(slices)] = voxels
-    for path in stored_files(array, slices):
-        written = draft / path.relative_to(array.store.root)
-        if written.exists():
+    for path, part in _shards(array, slices):
+        if voxels[part].any():
+            written = draft / path.relative_to(array.store.root)
             _flush(written)
             path.parent.mkdir(parents=True, exist_ok=True)
             written.replace(path)
             _flush(path.parent)
-        else:
+        else:  # not stored; a draft that is not there may also have been taken away
             path.unlink(missing_ok=True)
+
+
+def _shards(array: Any, slices: Sequence[slice]) -> Iterator[tuple[Path, tuple[slice, ...]]]:
+    """Give the file of each shard, and the part of the slices that lies in it."""
+    folder = Path(array.store.root) / array.path
+    shape = array.shards or array.chunks
+    ranges = [
+        range(part.start // n, -(-part.stop // n)) for part, n in zip(slices, shape, strict=True)
+    ]
+    for index in itertools.product(*ranges):
+        inside = tuple(
+            slice(max(0, i * n - part.start), min(part.stop, (i + 1) * n) - part.start)
+            for i, n, part in zip(index, shape, slices, strict=True)
+        )
+        yield folder / array.metadata.encode_chunk_key(index), inside
 
 
 def _flush(path: Path) -> None:

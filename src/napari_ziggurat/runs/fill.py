@@ -86,14 +86,22 @@ def fill(
         blocks = "1 block is" if schedule.left == 1 else f"{schedule.left} blocks are"
         others = f"{blocks} left to other processes, the last of which finishes the output."
         yield Progress("segment", done, total, message=others)
-    else:
-        tally = Tally.of(output.journal, len(schedule.tasks))
-        facts: dict[str, Any] = {"windows": tally.as_dict()}
-        if output.gate is not None:
-            audit = audited(output.gate, tally)
-            yield Progress("segment", done, total, message=audit.render())
-            facts["gate"] = {**output.gate.as_dict(), "audit": audit.as_dict()}
-        output.finish(facts)
+        return
+    with schedule.alone():
+        if not output.is_over:
+            facts, said = _told(output, len(schedule.tasks))
+            yield Progress("segment", done, total, message=said)
+            output.finish(facts)
+
+
+def _told(output: Output, tasks: int) -> tuple[dict[str, Any], str]:
+    """Give what is known of a run now that it is over: for its record, and for who watches."""
+    tally = Tally.of(output.journal, tasks)
+    facts: dict[str, Any] = {"windows": tally.as_dict()}
+    if output.gate is None:
+        return facts, ""
+    audit = audited(output.gate, tally)
+    return {**facts, "gate": {**output.gate.as_dict(), "audit": audit.as_dict()}}, audit.render()
 
 
 def _reports(schedule: Schedule, executor: Executor, wait: bool) -> Iterator[Report | None]:

@@ -56,7 +56,7 @@ class Leases:
     def take(self, what: str) -> bool:
         """Try to get a lease; tell whether it is ours now."""
         path = self._folder / what
-        if not self._create(path) and not (self._is_dead(path) and self._replace(path)):
+        if not self._create(path) and not (self._is_dead(path) and self._take_over(path)):
             return False
         self._held.add(path)
         return True
@@ -79,15 +79,22 @@ class Leases:
     def _is_dead(self, path: Path) -> bool:
         try:
             return self._now() - path.stat().st_mtime > self._expires
-        except FileNotFoundError:  # given back just now
-            return True
+        except FileNotFoundError:  # given back just now; it can be had at the next try
+            return False
 
-    def _replace(self, path: Path) -> bool:
-        """Take over a dead lease; of several who try, one moves it away."""
-        with suppress(FileNotFoundError):
-            path.rename(path.with_name(f"{path.name}.{self._name}.dead"))
-            path.with_name(f"{path.name}.{self._name}.dead").unlink(missing_ok=True)
-        return self._create(path)
+    def _take_over(self, path: Path) -> bool:
+        """Move a dead lease away; of several who try, one finds it."""
+        aside = path.with_name(f"{path.name}.{self._name}.dead")
+        try:
+            path.rename(aside)
+        except FileNotFoundError:
+            return False
+        alive = not self._is_dead(aside)  # somebody else took it over since we looked
+        if alive:
+            with suppress(FileExistsError):
+                os.link(aside, path)
+        aside.unlink(missing_ok=True)
+        return not alive and self._create(path)
 
     def _now(self) -> float:
         """Tell the time of the file system: clocks of machines differ."""

@@ -107,6 +107,12 @@ class Output:
             export_labels(self.store, self.out, self.plan.image, {**self.record, **last})
         self.tidy()
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether somebody has finished it by now."""
+        record = read_record(self.out) if self.out.exists() else None
+        return _tells_of(record, self.record["fingerprint"])
+
     def tidy(self) -> None:
         """Remove what only an unfinished run needs: drafts, working store, coarser levels."""
         unneeded = self.writer.drafts if self.store == self.out else self.store
@@ -170,10 +176,15 @@ def go_on(plan: SegmentPlan, out: Path) -> Output:
 def is_finished(out: Path, fingerprint: Fingerprint) -> bool:
     """Tell whether the output of this very run is complete."""
     record = read_record(out) if out.exists() else None
+    return _tells_of(record, fingerprint.digest)
+
+
+def _tells_of(record: Mapping[str, Any] | None, digest: str) -> bool:
+    """Tell whether a record is that of a finished run."""
     return (
         record is not None
         and record.get("status") == "complete"
-        and record.get("fingerprint") == fingerprint.digest
+        and record.get("fingerprint") == digest
     )
 
 

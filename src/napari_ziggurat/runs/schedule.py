@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, islice
 
 from napari_ziggurat.runs.journal import Entry
@@ -70,6 +71,10 @@ class Schedule:
 
     def fail(self, number: int) -> None:
         """Note that a task failed; it comes again after `begin_again`."""
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Keep others off what one process does for all."""
+        return nullcontext()
 
     def _note(self, number: int) -> bool:
         """Tell whether it is news that a task is finished."""

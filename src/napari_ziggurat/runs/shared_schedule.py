@@ -1,6 +1,8 @@
 """Shared schedule: the tasks of a run that several processes share without a scheduler."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from napari_ziggurat.runs.journal import Journal
 from napari_ziggurat.runs.lease import Leases
@@ -9,6 +11,7 @@ from napari_ziggurat.runs.tasks import Task, Tasks
 
 __all__ = ["SharedSchedule"]
 
+_FINISH = "finish"
 _LISTEN = 1.0  # seconds between two looks at what the others have finished
 
 
@@ -52,6 +55,16 @@ class SharedSchedule(Schedule):
     def fail(self, number: int) -> None:
         """Leave a task that failed to whoever tries it next."""
         self._leases.give_back(str(number))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no other process does what one does for all."""
+        while not self._leases.take(_FINISH):
+            time.sleep(_LISTEN / 4)
+        try:
+            yield
+        finally:
+            self._leases.give_back(_FINISH)
 
     def _take(self, task: Task) -> bool:
         """Try to make a task ours; it may have been finished since we last listened."""
