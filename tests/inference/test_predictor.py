@@ -156,3 +156,11 @@ def test_an_error_while_loading_a_window_of_a_batch_reaches_who_waits_for_it() -
         assert fine.result(timeout=20) == 1
         with pytest.raises(OSError, match="disk gone"):
             failing.result(timeout=20)
+
+
+def test_windows_that_nobody_waits_for_do_not_stop_the_others() -> None:
+    with _Accelerator(threads=2) as predictor:
+        for window in WINDOWS:
+            predictor.submit(lambda window=window: window, lambda logits: logits).cancel()
+        last = predictor.submit(lambda: WINDOWS[0], lambda logits: len(logits))
+        assert last.result(timeout=20) == 1

@@ -47,7 +47,15 @@ def test_entries_can_be_replaced(tmp_path: Path) -> None:
         log.add(Entry(2, "b", 3, 0.5))
     journal.replace([Entry(2, "b", 3, 0.5)])
     assert [entry.task for entry in Journal(journal.folder).news()] == [2]
+    assert [entry.task for entry in journal.news()] == [2]
     assert list(journal.news()) == []
+
+
+def test_entries_survive_a_replacement_that_is_killed(tmp_path: Path) -> None:
+    journal = _begun(tmp_path)
+    part = journal.folder / "blocks" / "blocks.part"
+    part.write_bytes(Entry(2, "b", 3, 0.5).line())
+    assert [entry.task for entry in journal.news()] == [2]
 
 
 def test_a_million_entries_are_in_a_few_files(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """What was interrupted, broken or changed, and what the next run makes of it."""
 
 import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ from napari_ziggurat.networks import save_model
 from napari_ziggurat.progress import Progress, finish
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.segment import segment
+from napari_ziggurat.runs.tasks import Task
+from napari_ziggurat.runs.worker import Worker
 from napari_ziggurat.runs.writer import BlockWriter
 from stores import files_of
 
@@ -54,9 +59,24 @@ def test_coarser_levels_are_there_before_the_run_is_over(config: SegmentConfig) 
     assert any(name.startswith("1/c/") for name in files_of(config.out))
 
 
+@contextmanager
+def _counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Note the tasks that are submitted."""
+    submitted: list[int] = []
+    submit = Worker.submit
+
+    def count(worker: Worker, task: Task) -> None:
+        submitted.append(task.number)
+        submit(worker, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "submit", count)
+        yield submitted
+
+
 @pytest.mark.parametrize("what", ["torn", "foreign", "missing"])
 def test_verify_finds_files_that_were_changed_and_does_them_anew(
-    config: SegmentConfig, calm: dict[str, str], what: str
+    config: SegmentConfig, calm: dict[str, str], what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish(segment(config))
     shard = next(p for p in (config.out / "0" / "c").rglob("*") if p.is_file())
@@ -66,7 +86,9 @@ def test_verify_finds_files_that_were_changed_and_does_them_anew(
     else:
         shard.write_bytes(content[: len(content) // 2] if what == "torn" else content + b"!")
     assert any("complete already" in message for message in _messages(config))
-    said = _messages(config.model_copy(update={"verify": True}))
+    with _counting(monkeypatch) as submitted:
+        said = _messages(config.model_copy(update={"verify": True}))
+    assert len(submitted) == 2, "more was done anew than the block and the coarse one above it"
     assert f"1 of {BLOCKS} blocks are not as they were written" in " ".join(said)
     assert files_of(config.out) == calm
     record = read_record(config.out)
@@ -177,6 +199,7 @@ def test_a_disk_that_is_full_stops_the_run_at_once_and_loses_nothing(
         ({"probabilities": True}, "probabilities"),
         ({"precision": "float32"}, "precision"),
         ({"level": 0, "nan_as": 1.0}, "NaN replaced by"),
+        ({"spacing": (5.0, 1.0)}, "input"),
     ],
 )
 def test_a_run_with_other_settings_is_refused_by_name(
@@ -185,6 +208,47 @@ def test_a_run_with_other_settings_is_refused_by_name(
     stop_after(segment(config), config.out, 2)
     with pytest.raises(FileExistsError, match=f"different .*{named}"):
         finish(segment(config.model_copy(update=change)))
+
+
+def test_verify_keeps_what_an_interrupted_run_has_finished(
+    config: SegmentConfig, calm: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_after(segment(config), config.out, 8)
+    done = finished_blocks(config.out)
+    with _counting(monkeypatch) as submitted:
+        finish(segment(config.model_copy(update={"verify": True})))
+    assert len(submitted) == BLOCKS - done
+    assert files_of(config.out) == calm
+
+
+def test_an_output_that_is_removed_only_in_part_is_no_finished_one(
+    config: SegmentConfig, calm: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(segment(config))
+
+    def killed(store: Path) -> None:
+        shard = next(path for path in (store / "0" / "c").rglob("*") if path.is_file())
+        shard.unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_ziggurat.runs.place.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            finish(segment(config.model_copy(update={"overwrite": True, "block": (16, 48)})))
+    finish(segment(config))
+    assert files_of(config.out) == calm
+    finish(segment(config.model_copy(update={"overwrite": True, "block": (16, 48)})))
+    assert not list(config.out.parent.glob(".*removed"))
+
+
+def test_lost_probabilities_are_made_anew(config: SegmentConfig) -> None:
+    more = config.model_copy(update={"probabilities": True})
+    finish(segment(more))
+    store = config.out.with_name("out_probabilities.ome.zarr")
+    wanted = files_of(store)
+    shutil.rmtree(store)
+    finish(segment(more))
+    assert files_of(store) == wanted
 
 
 def test_two_processes_do_not_write_one_output_by_accident(config: SegmentConfig) -> None:

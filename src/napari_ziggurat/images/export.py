@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def export_labels(
     check_format(out, labels.levels[0].shape, labels.times)
     text = json.dumps(dict(record)) if record else ""
     # The suffix stays last: the libraries choose compression by it.
-    partial = out.with_name(f".partial-{os.getpid()}-{out.name}")
+    partial = out.with_name(f".partial-{uuid.uuid4().hex[:8]}-{out.name}")
     try:
         _writer_for(out)(labels, partial, like, text)
         partial.replace(out)

@@ -52,6 +52,7 @@ class Batches(Generic[Item, Output]):
     def submit(self, load: Callable[[], Item], finish: Callable[[Output], Any]) -> "Future[Any]":
         """Load an item, compute it with others, and give what ``finish`` makes of its output."""
         future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()  # nobody can cancel it: its result will be set
         with self._changed:
             self._loading += 1
         self._pool.submit(self._load, load, finish, future)

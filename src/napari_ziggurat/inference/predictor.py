@@ -63,8 +63,8 @@ class Predictor:
 
     Attributes
     ----------
-    batch : int
-        Windows per forward now.
+    full_batch, batch : int
+        Windows per forward as asked for, and now: fewer once the memory ran out.
     forwards : int
         Windows that went through the network so far.
     """
@@ -81,7 +81,7 @@ class Predictor:
     ) -> None:
         self.device = device
         self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        self.batch = 1 if device.type == "cpu" else (batch or _GPU_BATCH)
+        self.full_batch = self.batch = 1 if device.type == "cpu" else (batch or _GPU_BATCH)
         self.threads = threads or available_cores()
         self.forwards = 0
         self._exact = exact
@@ -199,16 +199,17 @@ class Predictor:
 
     def _in_slot(self, window: Window) -> Logits:
         while True:
-            seen = self._slots.take()
+            slots = self._slots  # `limit` may give others for the next image
+            seen = slots.take()
             try:
                 return self._forward([window], 1)[0]
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
-                if not self._slots.shrink(seen):
+                if not slots.shrink(seen):
                     raise WorkFailed(self._too_much(window.shape)) from error
             finally:
-                self._slots.give_back()
+                slots.give_back()
 
     def _make_batches(self) -> "Batches[Window, Logits]":
         return Batches(self._together, lambda: self.batch, self._pool)

@@ -11,9 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cost", "Probe", "gigabytes"]
 
-# Blocks in memory: read ahead, computed, written, and what their codecs copy.
-_BLOCKS_READ = 2
-_BLOCKS_MADE = 4
+# Blocks in memory beside those that are read and computed: written, and what their codecs copy.
+_BLOCKS_WRITTEN = 2
 # Bytes per window voxel and feature of the finest level, before anything was measured.
 _TENSORS_ALIVE = 10
 # What Python, zarr and the allocator keep beside what is counted.
@@ -114,9 +113,8 @@ class Cost:
         summed = plan.lattice.blend + sum(self._share(coarse) for coarse in plan.coarse)
         blended = int(4 * len(plan.spec.classes) * block.size * summed)
         made = block.size * self._bytes_written * self._voxels_predicted
-        return int(
-            _BLOCKS_READ * (read * plan.image.dtype.itemsize + blended) + _BLOCKS_MADE * made
-        )
+        ahead = plan.blocks_open * (read * plan.image.dtype.itemsize + blended)
+        return int(ahead + (plan.blocks_open + _BLOCKS_WRITTEN) * made)
 
     def _share(self, coarse: "SegmentPlan") -> float:
         """Voxels of a coarser level per voxel of this one."""

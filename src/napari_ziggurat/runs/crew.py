@@ -93,10 +93,23 @@ class Crew:
     ) -> Iterator[tuple[Schedule, Executor]]:
         """Give the tasks that are left and who does them."""
         with ExitStack() as opened:
-            if self.part is None:
-                opened.enter_context(output.journal.locked(output.out))
             schedule = self._schedule(output, opened)
             yield schedule, self._executor(output, session, intensities)
+
+    @contextmanager
+    def claim(self, output: Output) -> Iterator[None]:
+        """Hold an output against other runs while this one works on it.
+
+        Raises
+        ------
+        ExistsError
+            Another process has it, or another run has taken its place.
+        """
+        with ExitStack() as opened:
+            if self.part is None and output.journal.exists:
+                opened.enter_context(output.journal.locked(output.out))
+            output.check_ours()
+            yield
 
     @contextmanager
     def alone(self, out: Path) -> Iterator[None]:

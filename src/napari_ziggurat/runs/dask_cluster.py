@@ -6,6 +6,7 @@ per worker are with the scheduler at a time, so that runs of millions of blocks 
 
 import threading
 import time
+import uuid
 from typing import Any
 
 from napari_ziggurat import __version__
@@ -14,6 +15,7 @@ from napari_ziggurat.runs.executor import Report
 from napari_ziggurat.runs.failure import concerns_all, explain
 from napari_ziggurat.runs.job import Job, OpenJob
 from napari_ziggurat.runs.tasks import Task
+from napari_ziggurat.runs.worker import Worker
 
 __all__ = ["DaskCluster", "connect"]
 
@@ -66,6 +68,7 @@ class DaskCluster:
 
     def __init__(self, job: Job, client: Any) -> None:
         self._job, self._client = job.to_json(), client
+        self._key = uuid.uuid4().hex
         self._calls: dict[Any, int] = {}
         self._looked, self._threads = 0.0, 1
         _check_workers(client)
@@ -80,7 +83,7 @@ class DaskCluster:
 
     def submit(self, task: Task) -> None:
         """Send a call."""
-        future = self._client.submit(_run, self._job, task, pure=False)
+        future = self._client.submit(_run, self._key, self._job, task, pure=False)
         self._calls[future] = task.number
 
     def collect(self) -> list[Report]:
@@ -131,25 +134,33 @@ def _version() -> str:
     return __version__
 
 
-def _run(job: str, task: Task) -> tuple[int, str]:
+def _run(key: str, job: str, task: Task) -> tuple[int, str]:
     """Do a task on a worker; give its windows, and what went wrong."""
     with _one_at_a_time:  # its own threads share the work of a block
-        worker = _open(job).worker
-        worker.submit(task)
-        windows, why = 0, ""
-        while reports := worker.collect():
-            windows += sum(report.windows for report in reports)
-            why += "".join(report.why for report in reports)
-        return windows, why
+        try:
+            return _do(_open(key, job).worker, task)
+        except BaseException:  # what it was at must not come up in the next call
+            if key in _opened:
+                _opened.pop(key).close()
+            raise
 
 
-def _open(job: str) -> OpenJob:
+def _do(worker: Worker, task: Task) -> tuple[int, str]:
+    worker.submit(task)
+    windows, why = 0, ""
+    while reports := worker.collect():
+        windows += sum(report.windows for report in reports)
+        why += "".join(report.why for report in reports)
+    return windows, why
+
+
+def _open(key: str, job: str) -> OpenJob:
     """Open a run once in a worker's process, and close the one before."""
-    if job not in _opened:
+    if key not in _opened:
         while _opened:
             _opened.popitem()[1].close()
         from distributed import get_worker
 
         threads = get_worker().state.nthreads
-        _opened[job] = Job.from_json(job).open(threads=threads)
-    return _opened[job]
+        _opened[key] = Job.from_json(job).open(threads=threads)
+    return _opened[key]

@@ -29,10 +29,10 @@ def explain_known(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno is not None:
         return _explain_system(error)
     if isinstance(error, MemoryError):
-        return "There is not enough memory; a smaller --batch, --patch or --threads needs less."
+        return "There is not enough memory; fewer --threads or a smaller --window needs less."
     # PyTorch's own, which must not be imported to be recognised.
     if type(error).__name__ == "OutOfMemoryError":
-        return "The memory of the GPU is not enough; a smaller --batch or --patch needs less."
+        return "The memory of the GPU is not enough; a smaller --batch or --window needs less."
     return None
 
 

@@ -87,11 +87,12 @@ def fill(
         others = f"{blocks} left to other processes, the last of which finishes the output."
         yield Progress("segment", done, total, message=others)
         return
-    with schedule.alone():
+    said = ""
+    with schedule.alone():  # not a moment longer than it takes: whoever looks at us may be slow
         if not output.is_over:
             facts, said = _told(output, len(schedule.tasks))
-            yield Progress("segment", done, total, message=said)
             output.finish(facts)
+    yield Progress("segment", done, total, message=said)
 
 
 def _told(output: Output, tasks: int) -> tuple[dict[str, Any], str]:

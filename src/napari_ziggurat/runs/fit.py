@@ -68,15 +68,18 @@ def _way_out(cost: Cost, limit: int) -> str:
     """Name the settings with which the run would fit."""
     plan = cost.plan
     fewest = plan.with_fewest()
+    ways = ["--threads 1" if plan.engine.device == "cpu" else "--batch 1"]
+    ways += ["--workers 1"] if plan.engine.processes > 1 else []
     if fewest.cost.memory <= limit:
-        ways = ["--threads 1" if plan.engine.device == "cpu" else "--batch 1"]
-        ways += ["--workers 1"] if plan.engine.processes > 1 else []
         return f"Give {' and '.join(ways)}: that needs {gigabytes(fewest.cost.memory)}."
     smaller = fewest.with_smallest_block()
     if smaller.cost.memory <= limit:
         block = ",".join(map(str, smaller.shard))
-        return f"Give --threads 1 --block {block}: that needs {gigabytes(smaller.cost.memory)}."
+        return (
+            f"Give {' and '.join([*ways, f'--block {block}'])}: that needs "
+            f"{gigabytes(smaller.cost.memory)}."
+        )
     return (
-        f"Give --memory {math.ceil(smaller.cost.memory / 1e8) / 10:.1f}GB with --threads 1, where "
-        "the machine has it, or a smaller --window."
+        f"Give --memory {math.ceil(smaller.cost.memory / 1e8) / 10:.1f}GB with "
+        f"{' and '.join(ways)}, where the machine has it, or a smaller --window."
     )

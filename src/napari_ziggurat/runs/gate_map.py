@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,6 +120,8 @@ class GateMap:
         part = folder / f".{_FILE}.part"
         with part.open("wb") as file:
             np.savez_compressed(file, states=self.states, facts=np.array(json.dumps(facts)))
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(folder / _FILE)
 
     @classmethod
@@ -127,8 +130,8 @@ class GateMap:
         try:
             with np.load(folder / _FILE) as file:
                 states, facts = file["states"], json.loads(str(file["facts"]))
-        except (FileNotFoundError, zipfile.BadZipFile):
-            return None
+        except (FileNotFoundError, zipfile.BadZipFile, EOFError, ValueError):
+            return None  # nothing, or what a power cut left; it is decided again as before
         start = tuple(facts["start"])
         stop = tuple(a + n for a, n in zip(start, states.shape[1:], strict=True))
         tiles = Tiles(Box(start, stop), facts["size"])
@@ -174,8 +177,10 @@ def decide_map(
     uses = _uses(plan.lattice, plan.grid, cells)
     found = {size: _states(Tiles(cells, size), largest, threshold, seed) for size in _SIZES}
     costs = {size: _windows(states, uses) for size, states in found.items()}
-    best = max(size for size in _SIZES if costs[size] <= _HARDLY_MORE * min(costs.values()))
-    gated = costs[best] < _WORTH * plan.windows
+    # Decided by cells: how many blocks share one that a box cuts is no part of the result.
+    kept = {size: int((states != _REJECTED).sum()) for size, states in found.items()}
+    best = max(size for size in _SIZES if kept[size] <= _HARDLY_MORE * min(kept.values()))
+    gated = kept[best] < _WORTH * found[best].size
     states = found[best] if gated else np.full_like(found[best], _REFINED)
     windows = costs[best] if gated else plan.windows
     return GateMap(plan.lattice, Tiles(cells, best), states, windows, plan.windows, costs, gated)

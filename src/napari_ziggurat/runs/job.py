@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.images import Source, open_image
+from napari_ziggurat.images import open_image
 from napari_ziggurat.networks import load_model
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.options import SegmentOptions
@@ -106,10 +106,6 @@ class Job:
             worker = Worker(output, session)
             opened.callback(worker.close)
             return OpenJob(worker, opened.pop_all())
-
-
-def _whole(source: Source) -> Source:
-    return source.absolute() if isinstance(source, Path) else source
 
 
 @dataclass(frozen=True, eq=False)

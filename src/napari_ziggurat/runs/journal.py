@@ -199,7 +199,8 @@ class Journal:
         return Log(self._logs / f"{uuid.uuid4().hex}.jsonl")
 
     def news(self) -> Iterator[Entry]:
-        """Entries since the last call, of all processes that work here."""
+        """Entries since the last call, of all processes that work here; all after `replace`."""
+        self._adopt()
         for path in sorted(self._logs.glob("*.jsonl")):
             with path.open("rb") as file:
                 file.seek(self._read.get(path, 0))
@@ -209,6 +210,12 @@ class Journal:
                     self._read[path] = self._read.get(path, 0) + len(line)
                     if (entry := Entry.read(line)) is not None:
                         yield entry
+
+    def _adopt(self) -> None:
+        """Finish a `replace` that was killed after it had removed the old entries."""
+        part = self._logs / "blocks.part"
+        if part.exists() and not any(self._logs.glob("*.jsonl")):
+            part.replace(part.with_suffix(".jsonl"))
 
     def replace(self, entries: Iterable[Entry]) -> None:
         """Put these entries in place of all that are there; nobody may work on the run."""
@@ -220,7 +227,7 @@ class Journal:
         for path in old:  # a block that is forgotten is done again; a wrong one must not return
             path.unlink()
         part.replace(new)
-        self._read = {new: len(lines)}
+        self._read = {}
 
     @property
     def _parts(self) -> dict[str, Any]:

@@ -49,6 +49,9 @@ class Leases:
         self._thread.join()
         for path in list(self._held):
             self._release(path)
+        for path in self._folder.glob("*"):
+            if self._is_dead(path):
+                path.unlink(missing_ok=True)
         (self._folder / f"{self._name}.clock").unlink(missing_ok=True)
         with suppress(OSError):  # others are at work there
             self._folder.rmdir()
@@ -91,7 +94,7 @@ class Leases:
             return False
         alive = not self._is_dead(aside)  # somebody else took it over since we looked
         if alive:
-            with suppress(FileExistsError):
+            with suppress(OSError):  # a third was faster
                 os.link(aside, path)
         aside.unlink(missing_ok=True)
         return not alive and self._create(path)
@@ -110,5 +113,5 @@ class Leases:
     def _live(self) -> None:
         while not self._over.wait(self._heartbeat):
             for path in list(self._held):
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # taken over, or a file system that is slow to answer
                     os.utime(path)

@@ -107,6 +107,19 @@ class Output:
             export_labels(self.store, self.out, self.plan.image, {**self.record, **last})
         self.tidy()
 
+    def check_ours(self) -> None:
+        """Refuse to go on where another run has taken the place of this one.
+
+        Raises
+        ------
+        ExistsError
+            The journal is that of another run.
+        """
+        if self.journal.exists and self.journal.digest != self.record["fingerprint"]:
+            raise ExistsError(
+                f"Another run has replaced '{self.out}' a moment ago. Give another --out."
+            )
+
     @property
     def is_over(self) -> bool:
         """Tell whether somebody has finished it by now."""
@@ -155,7 +168,8 @@ def begin_output(
     if output.journal.exists:
         with output.journal.locked(out):
             pass  # refused while another process writes there
-    if not overwrite and is_finished(out, fingerprint):
+    whole = not plan.probabilities or output.probabilities.exists()
+    if not overwrite and whole and is_finished(out, fingerprint):
         output.tidy()
         return replace(output, complete=True)
     if not overwrite:

@@ -117,7 +117,16 @@ def clear(out: Path, stores: Iterable[Path]) -> None:
     for store in there:
         _check_replaceable(store, out)
     for store in there:
-        shutil.rmtree(store)
+        _remove(store)
+
+
+def _remove(store: Path) -> None:
+    """Remove a store under another name: half of one must not look like a finished output."""
+    hidden = store.with_name(f".{store.name}.removed")
+    if hidden.exists():  # of a process that was killed here
+        shutil.rmtree(hidden)
+    store.rename(hidden)
+    shutil.rmtree(hidden)
 
 
 def _check_replaceable(store: Path, out: Path) -> None:

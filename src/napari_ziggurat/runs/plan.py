@@ -139,6 +139,14 @@ class SegmentPlan:
         return computed / max(1, self.times * self.region.size)
 
     @property
+    def blocks_open(self) -> int:
+        """Blocks that are read or computed at the same time."""
+        if self.gate is not None:  # little may be left to compute in each
+            return 1 + self.engine.waiting
+        cells = self.lattice.count(self.grid.block((0,) * len(self.shard)).write_box)
+        return 1 + -(-self.engine.waiting // cells)
+
+    @property
     def cost(self) -> Cost:
         """Memory, disk and time."""
         return Cost(self)

@@ -11,7 +11,7 @@ from typing import Any
 from napari_ziggurat.errors import InputError, WorkFailed
 from napari_ziggurat.evaluation.audit import Audit
 from napari_ziggurat.images import Image, Source, find_images, open_image, read_record, stem
-from napari_ziggurat.networks import Model, load_model
+from napari_ziggurat.networks import Intensity, Model, load_model
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.carry_out import begin, look_through
 from napari_ziggurat.runs.coarse import coarse_pass
@@ -22,6 +22,7 @@ from napari_ziggurat.runs.failure import explain
 from napari_ziggurat.runs.fill import Share, fill
 from napari_ziggurat.runs.gated import gated
 from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.output import Output
 from napari_ziggurat.runs.place import check_place, coarse_store, disk_words
 from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
@@ -221,16 +222,8 @@ def _segment_one(image: Image, session: Session, out: Path, crew: Crew) -> Run[S
         return SegmentResult(plans=plans)
     intensities = yield from look_through(plan, session)
     output = begin(plan, session, out, crew, overwrite=session.options.overwrite)
-    if session.options.verify:
-        output = yield from verify(output)
-    if output.complete:
-        yield Progress("segment", 1, 1, message=f"'{out}' is complete already; nothing to do")
-    else:
-        share = yield from _coarse_passes(plan, session, out, crew)
-        if plan.gate is not None:
-            output = yield from gated(output, session, crew)
-        with crew.at_work(output, session, dict(enumerate(intensities))) as (schedule, executor):
-            yield from fill(output, schedule, executor, share)
+    with crew.claim(output):
+        yield from _carry_out(output, session, crew, dict(enumerate(intensities)))
     record = read_record(out) or {}
     return SegmentResult(
         {name: str(out)},
@@ -239,6 +232,23 @@ def _segment_one(image: Image, session: Session, out: Path, crew: Crew) -> Run[S
         gates={name: record["gate"]} if "gate" in record else {},
         seconds=time.monotonic() - started,
     )
+
+
+def _carry_out(
+    output: Output, session: Session, crew: Crew, intensities: Mapping[int, Intensity]
+) -> Run[None]:
+    """Verify what is there, if that is wanted, and do what is missing."""
+    plan, out = output.plan, output.out
+    if session.options.verify:
+        output = yield from verify(output)
+    if output.complete:
+        yield Progress("segment", 1, 1, message=f"'{out}' is complete already; nothing to do")
+        return
+    share = yield from _coarse_passes(plan, session, out, crew)
+    if plan.gate is not None:
+        output = yield from gated(output, session, crew)
+    with crew.at_work(output, session, intensities) as (schedule, executor):
+        yield from fill(output, schedule, executor, share)
 
 
 def _coarse_passes(plan: SegmentPlan, session: Session, out: Path, crew: Crew) -> Run[Share]:

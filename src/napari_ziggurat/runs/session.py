@@ -13,7 +13,7 @@ from torch import nn
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
-from napari_ziggurat.images import Image
+from napari_ziggurat.images import Image, Level
 from napari_ziggurat.images.statistics import sample_boxes, sample_values
 from napari_ziggurat.inference.block import CellPredictor, WindowReader
 from napari_ziggurat.inference.labels import Decision
@@ -158,6 +158,7 @@ class Session:
     def fingerprint(self, plan: SegmentPlan) -> Fingerprint:
         """Give everything that decides the result."""
         image, lattice = plan.image, plan.lattice
+        used = [plan.level, *(each.level for each in plan.coarse)]
         # What only some runs have is left out of the others: those began before there was such.
         special: dict[str, object] = {"levels": _fusion(plan)} if plan.weights else {}
         special |= {"augment": list(self.options.augment)} if self.options.augment else {}
@@ -168,6 +169,7 @@ class Session:
                     "axes": str(image.axes),
                     "shape": list(image.levels[plan.level].shape),
                     "dtype": str(image.dtype),
+                    "place": [_place(image.levels[each]) for each in used],
                     "content": _probe(image, plan.level),
                 },
                 "level": plan.level,
@@ -175,7 +177,7 @@ class Session:
                 "windows": [list(lattice.window), list(lattice.rim), list(lattice.stride)],
                 "precision": plan.engine.precision,
                 "device": self.predictor.device.type,
-                "batch": None if plan.engine.device == "cpu" else self.predictor.batch,
+                "batch": None if plan.engine.device == "cpu" else self.predictor.full_batch,
                 "probabilities": plan.probability_type if plan.probabilities else False,
                 "blend": plan.lattice.blend,
                 "gate": None if plan.gate is None else asdict(plan.gate),
@@ -195,6 +197,11 @@ def _fusion(plan: SegmentPlan) -> dict[str, object]:
         "coarser": {str(each.level): _probe(each.image, each.level) for each in plan.coarse},
         "weights": [list(row) for row in plan.weights],
     }
+
+
+def _place(level: Level) -> list[object]:
+    """Give what decides the pyramid and where levels lie on each other."""
+    return [list(level.spacing.values), level.spacing.unit, list(level.translation)]
 
 
 def _levels(model: Model, options: SegmentOptions) -> tuple[PredictedLevel, ...]:

@@ -39,12 +39,13 @@ class SharedSchedule(Schedule):
         """Give a task that is ours now; None when all that can begin is done or with others."""
         if time.monotonic() - self._listened > _LISTEN:
             self._listen()
-        while (task := super().next()) is not None:
-            if self._take(task):
+        while True:
+            if (task := self._ours() or self._from_aside()) is not None:
                 return task
-            self._aside[task.number] = task
-        self._listen()
-        return next((task for task in list(self._aside.values()) if self._take(task)), None)
+            left = self.left
+            self._listen()
+            if self.left == left:  # else what others finished may be what a task has waited for
+                return None
 
     def finish(self, number: int) -> None:
         """Note that a task is finished, here or by somebody else."""
@@ -65,6 +66,17 @@ class SharedSchedule(Schedule):
             yield
         finally:
             self._leases.give_back(_FINISH)
+
+    def _ours(self) -> Task | None:
+        while (task := super().next()) is not None:
+            if self._take(task):
+                return task
+            self._aside[task.number] = task
+        return None
+
+    def _from_aside(self) -> Task | None:
+        """Look again at what others had: one of them may have died."""
+        return next((task for task in list(self._aside.values()) if self._take(task)), None)
 
     def _take(self, task: Task) -> bool:
         """Try to make a task ours; it may have been finished since we last listened."""

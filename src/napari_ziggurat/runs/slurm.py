@@ -44,7 +44,7 @@ def slurm_script(config: SlurmConfig) -> SlurmScript:
         "model": _whole(config.model),
         "out": _whole(config.out),
     }
-    for name in ("workers", "part", "dask", "overwrite", "dry_run"):
+    for name in ("workers", "part", "dask", "overwrite", "dry_run", "verify"):
         if values.get(name):
             raise InputError(f"{config.option(name)} has no place in a job array; leave it out.")
     segment = SegmentConfig.create(values)

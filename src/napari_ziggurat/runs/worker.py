@@ -101,12 +101,17 @@ class Worker:
         self._blocks: deque[_Block] = deque()  # those with cells that are not submitted
         self._flying: deque[tuple[_Block, Future[Piece]]] = deque()
         self._writes: deque[_Write] = deque()
+        self._open = 0  # blocks that are read or computed
 
     @property
     def has_room(self) -> bool:
         """Tell whether the next block should be read."""
         cells = sum(block.waiting for block in self._blocks)
-        return cells < self._session.predictor.waiting and len(self._writes) < _WRITES_WAITING
+        return (
+            cells < self._session.predictor.waiting
+            and self._open < self._plan.blocks_open
+            and len(self._writes) < _WRITES_WAITING
+        )
 
     def submit(self, task: Task) -> None:
         """Begin to read a block, or to make one of finer ones."""
@@ -155,6 +160,7 @@ class Worker:
         result = BlockResult.empty(self._plan, task.node.block.write_box)
         reader = self._session.reader(read, self._intensity(task.time))
         fuser = self._fuser(task)
+        self._open += 1
         self._blocks.append(_Block(task, result, iter(cells), reader, fuser, len(cells)))
 
     def _submit_constant(self, task: Task, cells: list[Cell], value: NDArray[Any]) -> None:
@@ -230,6 +236,7 @@ class Worker:
         block.done += 1
         if not block.is_over:
             return Report(block.task.number, 1)
+        self._open -= 1
         if block.error is not None:
             return self._failed(block.task, block.error, block.done - 1)
         self._write(block.task, partial(self._finish, block), reported=block.done)

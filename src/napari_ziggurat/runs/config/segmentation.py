@@ -228,6 +228,11 @@ class SegmentConfig(SourceSettings):
         given = [name for name, value in ways.items() if value is not None]
         if len(given) > 1:
             raise InputError(f"Give one of {', '.join(ways)}; got {' and '.join(given)}.")
+        if self.part is not None and self.verify:
+            raise InputError(
+                "--verify cannot go with --part: it takes the journal into its own hands, and "
+                "others are at work. Say it without --part when no part is running."
+            )
         if self.part is not None and self.overwrite:
             raise InputError(
                 "--part cannot go with --overwrite: parts begin at different times, and one would "
