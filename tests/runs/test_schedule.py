@@ -2,14 +2,17 @@
 
 import random
 import tracemalloc
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ziggurat.geometry import BlockGrid, BlockTree, Box
 from napari_ziggurat.runs.executor import Report, drive
-from napari_ziggurat.runs.journal import Entry
+from napari_ziggurat.runs.journal import Entry, Fingerprint, Journal
+from napari_ziggurat.runs.lease import Leases
 from napari_ziggurat.runs.schedule import Schedule
+from napari_ziggurat.runs.shared_schedule import SharedSchedule
 from napari_ziggurat.runs.tasks import Task, Tasks
 
 
@@ -63,6 +66,26 @@ def test_every_task_is_done_once_after_what_it_needs(
     list(drive(schedule, fake))
     assert sorted(fake.done) == list(range(len(tasks)))
     assert schedule.left == 0
+
+
+def test_a_part_hears_at_the_last_moment_that_a_coarse_block_can_be_made(tmp_path: Path) -> None:
+    tasks = _tasks(side=8)  # four blocks and one above them
+    journal = Journal(tmp_path / "journal")
+    journal.begin(Fingerprint({}))
+    with Leases(tmp_path / "leases") as leases, journal.log() as others:
+        ours = SharedSchedule(tasks, journal, leases, first=0.0)
+        taken = [ours.next(), ours.next()]
+        for number in (2, 3):
+            (tmp_path / "leases" / str(number)).touch()  # with another part
+        assert ours.next() is None
+        for task in taken:
+            assert task is not None
+            ours.finish(task.number)
+        for number in (2, 3):
+            others.add(Entry(number, "", 1, 0.0))
+        last = ours.next()
+        assert last is not None
+        assert last.node.level == 1
 
 
 @settings(max_examples=20, deadline=None)

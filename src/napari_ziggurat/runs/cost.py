@@ -130,4 +130,6 @@ class Cost:
 
 def gigabytes(amount: int) -> str:
     """Put a number of bytes in words."""
+    if amount < 1e8:
+        return f"{amount / 1e6:.1f} MB"
     return f"{amount / 1e9:.2f} GB" if amount < 1e10 else f"{amount / 1e9:.0f} GB"

@@ -172,8 +172,8 @@ def _check_disk(plan: SegmentPlan, out: Path) -> None:
     free = _free_disk(out)
     if plan.cost.output / 20 > free:
         raise InputError(
-            f"The output needs up to {plan.cost.output / 1e9:.1f} GB and the disk of '{out}' has "
-            f"{free / 1e9:.1f} GB free. Make room, or give a --box or a coarser --level."
+            f"The output needs up to {gigabytes(plan.cost.output)} and the disk of '{out}' has "
+            f"{gigabytes(free)} free. Make room, or give a --box or a coarser --level."
         )
 
 
