@@ -121,14 +121,20 @@ def write_volume(folder: Path, name: str, side: int, share: float, seed: int) ->
     volume = Volume(folder / f"{name}.ome.zarr", folder / f"{name}-labels.ome.zarr")
     if volume.labels.exists():
         return volume
+    grey, truth = draw(side, share, seed)
+    write(volume.image, grey, "image")
+    write(volume.labels, truth, "labels")
+    return volume
+
+
+def draw(side: int, share: float, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draw balls in noise: grey values, and where the balls are."""
     rng = np.random.default_rng(seed)
     truth = balls(side, share, rng)
     grey = 100 + 45 * ndimage.gaussian_filter(truth.astype(np.float32), 1)
     grey += 4 * ndimage.zoom(rng.normal(size=(side // 32,) * 3), 32, order=1).astype(np.float32)
     grey += rng.normal(0, 20, grey.shape).astype(np.float32)
-    write(volume.image, np.clip(grey, 0, 255).astype(np.uint8), "image")
-    write(volume.labels, truth, "labels")
-    return volume
+    return np.clip(grey, 0, 255).astype(np.uint8), truth
 
 
 def balls(side: int, share: float, rng: np.random.Generator) -> NDArray[np.uint8]:

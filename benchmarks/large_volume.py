@@ -1,10 +1,10 @@
-"""Open, plan and segment a volume of 10^11 voxels of which almost nothing is stored.
+"""Open, plan, segment and gate a volume of 10^11 voxels of which almost nothing is stored.
 
-Usage: python benchmarks/large_volume.py [--side 4642] [--filled 4] [--features 8,16]
+Usage: python benchmarks/large_volume.py [--side 4642] [--filled 4] [--steps 250]
 
-Writes a zarr array of chunks of 128 voxels a side in shards of 512, all of them missing but a few
-that hold noise, and segments all of it with a network of random weights that leans to background:
-what is measured does not depend on what a network has learned. A table of the steps on stdout.
+Writes an OME-Zarr of three levels in chunks of 128 voxels a side and shards of 512, all of them
+missing but a few that hold the balls of `gate.py`, and segments all of it with the network that
+is taught there, without and with a gate. A table of the steps on stdout.
 """
 
 import argparse
@@ -17,32 +17,31 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import zarr
+from gate import draw, taught
+from numpy.typing import NDArray
 
-from napari_ziggurat.classes import default_classes
-from napari_ziggurat.images import open_image
-from napari_ziggurat.networks import (
-    Intensity,
-    Model,
-    ModelSpec,
-    Topology,
-    configure_network,
-    create_network,
-)
+from napari_ziggurat.geometry import Axes, Spacing
+from napari_ziggurat.images import OutputGrid, create_output, open_image
+from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.segment import SegmentResult, segment_image
 from napari_ziggurat.runs.session import Session
 
 CHUNK, SHARD = 128, 512
+DOWNSAMPLINGS = ((2,) * 3, (4,) * 3)
+SHARE = 0.03  # of foreground where there is something
+GATED = SegmentOptions(gate="auto")
 
 
 def main() -> None:
     options = parse()
-    row("step", "s")
-    row("---", "---")
-    with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder), options)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        model = load_model(taught(folder, options.steps))
+        row("step", "s")
+        row("---", "---")
+        measure(folder, model, options)
     row("peak memory, MiB", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}")
 
 
@@ -50,53 +49,62 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=4642)
     parser.add_argument("--filled", type=int, default=4, help="chunks that hold something")
-    parser.add_argument("--features", default="8,16")
+    parser.add_argument("--steps", type=int, default=250, help="of training")
     return parser.parse_args()
 
 
-def measure(folder: Path, options: argparse.Namespace) -> None:
+def measure(folder: Path, model: Model, options: argparse.Namespace) -> None:
     """Time each step and print it."""
-    write_volume(folder / "volume.zarr", options.side, options.filled)
-    model = make_model(tuple(map(int, options.features.split(","))))
+    path = folder / "volume.ome.zarr"
+    write_volume(path, options.side, options.filled)
     with timed(f"open ({options.side}^3 voxels, {options.filled} chunks stored)"):
-        image = open_image(folder / "volume.zarr", axes="zyx")
+        image = open_image(path)
     with timed("plan"), Session(model, SegmentOptions()) as session:
         session.plan(image)
-    with timed("segment, with the pyramid"):
-        result = followed(segment_image(image, model, SegmentOptions(), folder / "out.ome.zarr"))
-    (tally,) = result.windows.values()
-    row("windows computed", str(tally.computed))
-    row("windows of one value", str(tally.constant))
+    found = {}
+    for what, how in (("dense", SegmentOptions()), ("gated", GATED)):
+        out = folder / f"{what}.ome.zarr"
+        with timed(f"segment, {what}, with the pyramid"):
+            result = followed(segment_image(image, model, how, out))
+        (tally,) = result.windows.values()
+        row(f"windows computed, {what}", str(tally.computed))
+        row(f"windows of one value, {what}", str(tally.constant))
+        found[what] = labels_of_chunks(out, options)
+    dense, gated = found["dense"] > 0, found["gated"] > 0
+    row("foreground of the dense run", str(np.count_nonzero(dense)))
+    row("recall of the gated run", f"{np.count_nonzero(dense & gated) / dense.sum():.5f}")
 
 
 def write_volume(path: Path, side: int, filled: int) -> None:
-    """Make the array, and fill chunks along its diagonal."""
-    array = zarr.create_array(
-        path, shape=(side,) * 3, chunks=(CHUNK,) * 3, shards=(SHARD,) * 3, dtype=np.uint8
+    """Make an image of which only chunks along its diagonal are stored."""
+    grid = OutputGrid(
+        Axes("zyx"), (side,) * 3, np.dtype(np.uint8), Spacing((1.0,) * 3, "um"), (0.0,) * 3,
+        (CHUNK,) * 3, (SHARD,) * 3, downsamplings=DOWNSAMPLINGS,
+    )  # fmt: skip
+    levels = create_output(path, grid, kind="image")
+    for number, start in enumerate(starts(side, filled)):
+        grey, _ = draw(CHUNK, SHARE, seed=number)
+        for array, factor in zip(levels, (1, 2, 4), strict=True):
+            first, length = start // factor, CHUNK // factor
+            array[(slice(first, first + length),) * 3] = coarser(grey, factor)
+
+
+def starts(side: int, filled: int) -> list[int]:
+    """First voxel of each chunk that is stored, the same along all axes."""
+    return [(side // CHUNK) * number // max(1, filled) * CHUNK for number in range(filled)]
+
+
+def coarser(grey: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    length = CHUNK // factor
+    return grey.reshape((length, factor) * 3).mean(axis=(1, 3, 5)).astype(np.uint8)
+
+
+def labels_of_chunks(out: Path, options: argparse.Namespace) -> NDArray[np.uint8]:
+    """Read the labels where something is stored."""
+    array = open_image(out).arrays[0]
+    return np.stack(
+        [array[(slice(a, a + CHUNK),) * 3] for a in starts(options.side, options.filled)]
     )
-    noise = np.random.default_rng(0).integers(0, 255, (CHUNK,) * 3, dtype=np.uint8)
-    for number in range(filled):
-        start = (side // CHUNK) * number // max(1, filled) * CHUNK
-        array[(slice(start, start + CHUNK),) * 3] = noise
-
-
-def make_model(features: tuple[int, ...]) -> Model:
-    """Make a network that takes a window without a voxel for background."""
-    topology = Topology(
-        dims=3, in_channels=1, out_channels=2, features=features,
-        strides=((1,) * 3, *((2,) * 3,) * (len(features) - 1)), kernels=((3,) * 3,) * len(features),
-    )  # fmt: skip
-    config = configure_network("residual_unet", topology)
-    network = create_network(config)
-    for name, parameter in network.named_parameters():
-        if name.endswith("bias") and parameter.shape == (2,):
-            parameter.data[0] += 10
-    spec = ModelSpec(
-        network=config, task="semantic", classes=default_classes((0, 1)), channels=("grey",),
-        axes="zyx", spacing=(1.0,) * 3, unit=None, window=(96,) * 3, rim=(16,) * 3,
-        intensity=Intensity((0.0,), (255.0,), (100.0,), (50.0,)),
-    )  # fmt: skip
-    return Model(spec, network.eval())
 
 
 def followed(run: Run[SegmentResult]) -> SegmentResult:

@@ -37,7 +37,7 @@ from napari_ziggurat.geometry import Spacing
 from napari_ziggurat.inference.predictor import Predictor, resolve_precision
 from napari_ziggurat.networks import Topology, configure_network, create_network
 from napari_ziggurat.networks.analysis import costs
-from napari_ziggurat.networks.device import bfloat16_pays, channels_last, lay_out
+from napari_ziggurat.networks.device import bfloat16_trains, channels_last, lay_out
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.registry import known_presets
 from napari_ziggurat.training.losses import deep_supervision_loss
@@ -186,8 +186,10 @@ def step(setting: Setting, name: str) -> Work:
     image = setting.noise().to(device)
     target = (image[:, 0] > 0).byte() + 1
 
+    half = bfloat16_trains(device, image.ndim - 2)
+
     def make() -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_pays(device)):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             logits = network(channels_last(image))
         loss = deep_supervision_loss(logits, target)
         optimiser.zero_grad(set_to_none=True)

@@ -5,7 +5,7 @@ from torch import nn
 
 from napari_ziggurat.errors import DeviceError
 
-__all__ = ["bfloat16_pays", "channels_last", "lay_out", "resolve_device"]
+__all__ = ["bfloat16_pays", "bfloat16_trains", "channels_last", "lay_out", "resolve_device"]
 
 _LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 
@@ -49,6 +49,17 @@ def bfloat16_pays(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def bfloat16_trains(device: torch.device, dims: int) -> bool:
+    """Tell whether networks over planes (2) or volumes (3) are trained in bfloat16.
+
+    Where it pays, but for volumes on processors with AMX: there the backward pass of oneDNN's 3D
+    convolutions (3.12, of PyTorch 2.13) writes beyond its memory, and hangs or ends the process.
+    Inference has no backward pass.
+    """
+    broken = device.type == "cpu" and dims == 3 and torch.cpu._is_amx_tile_supported()
+    return bfloat16_pays(device) and not broken
 
 
 def channels_last(x: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,6 @@
 """Fit: as much at the same time as the memory allows, or a refusal that says what would fit."""
 
 import math
-from dataclasses import replace
 
 import psutil
 
@@ -10,7 +9,7 @@ from napari_ziggurat.runs.cost import Cost, gigabytes
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.plan import SegmentPlan
 
-__all__ = ["fit"]
+__all__ = ["fit", "most_windows"]
 
 
 def fit(plan: SegmentPlan, options: SegmentOptions) -> SegmentPlan:
@@ -21,15 +20,22 @@ def fit(plan: SegmentPlan, options: SegmentOptions) -> SegmentPlan:
     InputError
         The memory does not suffice, or not for the threads that were asked for.
     """
-    engine, limit = plan.engine, options.memory or _free_memory(plan.engine.base)
-    may_shrink = engine.device == "cpu" and options.threads is None
-    for at_once in range(engine.at_once if may_shrink else 0, 0, -1):
-        waiting = engine.waiting - (engine.at_once - at_once)
-        fewer = replace(plan, engine=replace(engine, at_once=at_once, waiting=waiting))
-        if fewer.cost.memory <= limit:
-            return fewer.with_note(_few_words(at_once)) if at_once < engine.at_once else plan
+    engine = plan.engine
+    if engine.device == "cpu" and options.threads is None:
+        at_once = most_windows(plan, options, engine.at_once)
+        if at_once == engine.at_once:
+            return plan
+        if at_once:
+            return plan.with_windows(at_once).with_note(_few_words(at_once))
     _check(plan.cost, options.memory)
     return plan
+
+
+def most_windows(plan: SegmentPlan, options: SegmentOptions, most: int) -> int:
+    """Tell how many windows at a time, up to ``most``, the machine's memory suffices for."""
+    limit = options.memory or _free_memory(plan.engine.base)
+    counts = range(most, 0, -1)
+    return next((n for n in counts if plan.with_windows(n).cost.memory <= limit), 0)
 
 
 def _few_words(at_once: int) -> str:

@@ -160,6 +160,12 @@ class SegmentPlan:
         """Give the same plan with one more sentence for a person."""
         return replace(self, notes=(*self.notes, note))
 
+    def with_windows(self, at_once: int) -> "SegmentPlan":
+        """Give the same plan with so many windows at the same time, on the CPU."""
+        engine = self.engine
+        waiting = engine.waiting - (engine.at_once - at_once)
+        return replace(self, engine=replace(engine, at_once=at_once, waiting=waiting))
+
     def with_fewest(self) -> "SegmentPlan":
         """Give the same plan with one window at a time in one process."""
         engine = self.engine

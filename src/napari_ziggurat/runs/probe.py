@@ -5,13 +5,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import wait
 from typing import Self
 
 import numpy as np
 import psutil
 import torch
 
-from napari_ziggurat.inference.predictor import Predictor
+from napari_ziggurat.inference.predictor import Predictor, Window
 from napari_ziggurat.runs.cost import Probe
 
 __all__ = ["measure", "resident_memory"]
@@ -19,11 +20,11 @@ __all__ = ["measure", "resident_memory"]
 _EVERY = 0.003  # seconds between two looks at the memory
 
 
-def measure(predictor: Predictor, window: Sequence[int]) -> Probe:
-    """Compute windows (C, (Z), Y, X) of noise: the first tells the memory, the second the time."""
+def measure(predictor: Predictor, window: Sequence[int], beside: int = 1) -> Probe:
+    """Compute windows (C, (Z), Y, X) of noise; on the CPU so many beside each other."""
     noise = np.random.default_rng(0).standard_normal(tuple(window), np.float32)
     if predictor.device.type == "cpu":
-        return _on_cpu(lambda: predictor.submit(lambda: noise, lambda _: None).result())
+        return _on_cpu(predictor, noise, beside)
     return _on_device(predictor, lambda: predictor.compute([noise] * predictor.batch))
 
 
@@ -35,13 +36,14 @@ def resident_memory() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def _on_cpu(forward: Callable[[], object]) -> Probe:
+def _on_cpu(predictor: Predictor, noise: Window, beside: int) -> Probe:
+    """Take time and memory in one go: cores that wait meanwhile would be a loss to the run."""
     before = resident_memory()
-    with _Watch() as watch:
-        forward()
     started = time.perf_counter()
-    forward()
-    return Probe(time.perf_counter() - started, max(0, watch.peak - before))
+    with _Watch() as watch:
+        wait([predictor.submit(lambda: noise, lambda _: None) for _ in range(beside)])
+    seconds = time.perf_counter() - started
+    return Probe(seconds, max(0, watch.peak - before) // beside)
 
 
 def _on_device(predictor: Predictor, forward: Callable[[], object]) -> Probe:

@@ -27,7 +27,7 @@ from napari_ziggurat.networks.outputs import SelectedOutputs, output_ratios
 from napari_ziggurat.networks.pruning import prune_model
 from napari_ziggurat.runs.cost import Probe
 from napari_ziggurat.runs.decide import decide, views_of, with_gate
-from napari_ziggurat.runs.fit import fit
+from napari_ziggurat.runs.fit import fit, most_windows
 from napari_ziggurat.runs.gate import choose_gate
 from napari_ziggurat.runs.journal import Fingerprint
 from napari_ziggurat.runs.options import SegmentOptions
@@ -36,7 +36,8 @@ from napari_ziggurat.runs.probe import measure, resident_memory
 
 __all__ = ["Session"]
 
-_WORTH_A_PROBE = 24  # windows; fewer are over before one would wait for the estimate
+_WORTH_A_PROBE = 40  # windows for each that is computed at the same time: a fortieth of the time
+_SHOWN = 2  # windows of noise
 
 
 class Session:
@@ -97,7 +98,8 @@ class Session:
             The model does not fit the image, or the run does not fit the machine.
         """
         plan = self._decide(image, processes, None)
-        if probe or plan.windows >= _WORTH_A_PROBE:
+        rounds = plan.windows / (plan.engine.at_once * processes)
+        if probe or self.options.memory or rounds >= _WORTH_A_PROBE:
             plan = self._decide(image, processes, self._probe(plan))
         plan = fit(plan, self.options)
         self.predictor.limit(plan.engine.at_once)
@@ -134,7 +136,9 @@ class Session:
     def _probe(self, plan: SegmentPlan) -> Probe:
         shape = (len(self.spec.channels), *plan.lattice.window_shape[-self.spec.dims :])
         if shape not in self._probes:
-            self._probes[shape] = measure(self.predictor, shape)
+            most = min(_SHOWN, plan.engine.at_once)
+            beside = max(1, most_windows(plan, self.options, most))
+            self._probes[shape] = measure(self.predictor, shape, beside)
         return self._probes[shape]
 
     def intensity(self, image: Image, level: int, time: int) -> Intensity:

@@ -18,7 +18,7 @@ from napari_ziggurat.networks import (
     NetworkConfig,
     configure_network,
 )
-from napari_ziggurat.networks.device import bfloat16_pays
+from napari_ziggurat.networks.device import bfloat16_trains
 from napari_ziggurat.progress import Run
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.network_file import read_network
@@ -149,7 +149,8 @@ def prepare(
     network = _network(config, named, shape, data) if parent is None else parent.spec.network
     shape = _fit(shape, network, machine, config.depth)
     sampler = Sampler(data.volumes, each, data.index, shape.patch, _balanced(data.index))
-    words = f"{device}, {'bfloat16' if bfloat16_pays(device) else 'float32'}"
+    half = bfloat16_trains(device, network.topology.dims)
+    words = f"{device}, {'bfloat16' if half else 'float32'}"
     reasons = (*data.notes, *shape.reasons, why, words)
     return TrainSetup(config, data, validation, sampler, shape, intensity, network, digest, reasons)
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from napari_ziggurat.networks.device import bfloat16_pays, channels_last, lay_out
+from napari_ziggurat.networks.device import bfloat16_trains, channels_last, lay_out
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.norms import reestimate_statistics
 from napari_ziggurat.training.augment import Augmentation
@@ -255,7 +255,8 @@ def _begin(trainee: Trainee) -> TrainingState:
 def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used: float) -> float:
     network, device = trainee.network, trainee.device
     image, target = (part.to(device, non_blocking=True) for part in batch)
-    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_pays(device)):
+    half = bfloat16_trains(device, network.config.topology.dims)
+    with torch.autocast(device.type, torch.bfloat16, enabled=half):
         logits = network(channels_last(image))
     weights = class_weights(trainee.sampler.shares, used)
     loss = deep_supervision_loss(
