@@ -19,6 +19,7 @@ _HOMES = {
     "Progress": "progress",
     "SearchConfig": "runs.config",
     "SegmentConfig": "runs.config",
+    "SuggestConfig": "runs.config",
     "TrainConfig": "runs.config",
     "ZigguratError": "errors",
     "calibrate": "runs.calibrate",
@@ -32,6 +33,7 @@ _HOMES = {
     "open_image": "images",
     "search": "runs.search",
     "segment": "runs.segment",
+    "suggest": "runs.suggest",
     "train": "runs.train",
 }
 

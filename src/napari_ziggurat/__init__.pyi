@@ -11,6 +11,7 @@ from napari_ziggurat.runs.config import (
     ExportConfig,
     SearchConfig,
     SegmentConfig,
+    SuggestConfig,
     TrainConfig,
 )
 from napari_ziggurat.runs.evaluate import evaluate
@@ -18,6 +19,7 @@ from napari_ziggurat.runs.explain import explain
 from napari_ziggurat.runs.export import export
 from napari_ziggurat.runs.search import search
 from napari_ziggurat.runs.segment import segment
+from napari_ziggurat.runs.suggest import suggest
 from napari_ziggurat.runs.train import train
 
 __version__: str
@@ -33,6 +35,7 @@ __all__ = [
     "Progress",
     "SearchConfig",
     "SegmentConfig",
+    "SuggestConfig",
     "TrainConfig",
     "ZigguratError",
     "__version__",
@@ -47,5 +50,6 @@ __all__ = [
     "open_image",
     "search",
     "segment",
+    "suggest",
     "train",
 ]

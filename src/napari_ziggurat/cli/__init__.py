@@ -21,6 +21,7 @@ from napari_ziggurat.runs.config import (
     SearchConfig,
     SegmentConfig,
     SlurmConfig,
+    SuggestConfig,
     TrainConfig,
 )
 
@@ -212,6 +213,18 @@ def explain(config: ExplainConfig, terminal: Terminal) -> None:
     from napari_ziggurat.runs.explain import explain
 
     terminal.follow(explain(config))
+
+
+@app.command()
+@configured(SuggestConfig)
+def suggest(config: SuggestConfig, terminal: Terminal) -> None:
+    """Say where to annotate next: the boxes of an image that a model is least sure of."""
+    from napari_ziggurat.inference.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    from napari_ziggurat.runs.suggest import suggest
+
+    terminal.follow(suggest(config))
 
 
 @app.command()

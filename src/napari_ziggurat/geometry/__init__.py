@@ -5,6 +5,7 @@ from napari_ziggurat.geometry.blending import blend_weights
 from napari_ziggurat.geometry.block_tree import BlockTree, Node
 from napari_ziggurat.geometry.blocks import Block, BlockGrid
 from napari_ziggurat.geometry.box import Box
+from napari_ziggurat.geometry.cutting import cut
 from napari_ziggurat.geometry.spacing import Spacing
 from napari_ziggurat.geometry.tiles import Tiles
 from napari_ziggurat.geometry.upsampling import Upsampling
@@ -23,4 +24,5 @@ __all__ = [
     "Tiles",
     "Upsampling",
     "blend_weights",
+    "cut",
 ]

@@ -1,15 +1,17 @@
 """Finite: refuse an image with voxels that a network cannot use, NaN and infinite ones."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images.image import Image
 from napari_ziggurat.progress import Progress
 
-__all__ = ["refuse_not_finite"]
+__all__ = ["check_finite", "refuse_not_finite"]
 
 
 def refuse_not_finite(
@@ -46,10 +48,28 @@ def refuse_not_finite(
         yield Progress("check", done, len(boxes))
         count += _count(image, level, box, moment)
     if count:
-        raise InputError(
-            f"'{image.name}' has {count} voxels that are NaN or infinite; a network cannot use "
-            "them. Say what they stand for, for example --nan-as 0."
-        )
+        raise InputError(_refusal(image, f"{count} voxels"))
+
+
+def check_finite(image: Image, voxels: NDArray[Any]) -> None:
+    """Refuse voxels that were read, where some are NaN or infinite.
+
+    For runs that write nothing meanwhile, and so need not look through everything before.
+
+    Raises
+    ------
+    InputError
+        There are some.
+    """
+    if image.dtype.kind == "f" and not np.isfinite(voxels).all():
+        raise InputError(_refusal(image, "voxels"))
+
+
+def _refusal(image: Image, some: str) -> str:
+    return (
+        f"'{image.name}' has {some} that are NaN or infinite; a network cannot use them. Say what "
+        "they stand for, for example --nan-as 0."
+    )
 
 
 def _count(image: Image, level: int, box: Box, time: int) -> int:

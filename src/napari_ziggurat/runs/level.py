@@ -12,7 +12,7 @@ from napari_ziggurat.images import Image
 from napari_ziggurat.images.units import convert_length
 from napari_ziggurat.networks.checkpoint import ModelSpec
 
-__all__ = ["LevelChoice", "box_at_level", "check_fit", "choose_level"]
+__all__ = ["LevelChoice", "box_at_level", "box_between", "check_fit", "choose_level"]
 
 # A voxel that is so many times larger or smaller than the model's is worth a word: levels mostly
 # differ by two, so the nearest one of a pyramid that reaches the model's spacing is nearer.
@@ -70,6 +70,24 @@ def box_at_level(image: Image, level: int, box: Box) -> Box:
     last = np.array(wanted.shape) - 1
     start = np.minimum(np.floor(np.array(box.start) / ratio).astype(int), last)
     stop = np.clip(np.ceil(np.array(box.stop) / ratio).astype(int), start + 1, last + 1)
+    return Box(tuple(start.tolist()), tuple(stop.tolist()))
+
+
+def box_between(image: Image, box: Box, level: int, other: int) -> Box:
+    """Voxels of another level at the place of a box; at least one.
+
+    Edges go to the nearest voxel. So boxes that lie apart lie apart on a finer level as well.
+    """
+    here, there = image.levels[level], image.levels[other]
+    size = np.array(there.spacing.values)
+    origin = np.array(here.translation) - np.array(there.translation)
+    edges = [np.array(corner) - 0.5 for corner in (box.start, box.stop)]
+    start, stop = (
+        np.rint((origin + edge * here.spacing.values) / size + 0.5).astype(int) for edge in edges
+    )
+    last = np.array(there.shape) - 1
+    start = np.clip(start, 0, last)
+    stop = np.clip(stop, start + 1, last + 1)
     return Box(tuple(start.tolist()), tuple(stop.tolist()))
 
 

@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Self
 
 import numpy as np
@@ -49,6 +49,8 @@ class Session:
         Left as it is; the session works on a copy of its network.
     options : SegmentOptions
         Device, precision, threads and what to segment.
+    asks : callable, optional
+        Makes of the network what is computed, where that is not its labels.
 
     Attributes
     ----------
@@ -56,7 +58,12 @@ class Session:
         SHA-256 of the model's parameters and of what is done with them.
     """
 
-    def __init__(self, model: Model, options: SegmentOptions) -> None:
+    def __init__(
+        self,
+        model: Model,
+        options: SegmentOptions,
+        asks: Callable[[SegmentationNetwork], nn.Module] | None = None,
+    ) -> None:
         model = model if options.depth is None else prune_model(model, options.depth)
         self.spec = model.spec
         self.options = options
@@ -64,8 +71,11 @@ class Session:
         self.levels = _levels(model, options)
         device = resolve_device(options.device)
         self.precision = resolve_precision(options.precision, device)
+        network = copy.deepcopy(model.network)
         self.predictor = Predictor(
-            _averaged(_selected(copy.deepcopy(model.network), self.levels), model.spec, options),
+            _averaged(_selected(network, self.levels), model.spec, options)
+            if asks is None
+            else asks(network),
             device,
             precision=self.precision,
             batch=options.batch,
@@ -79,6 +89,15 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.predictor.close()
+
+    def with_changes(self, **changes: Any) -> "Session":
+        """Give the same model on the same device with other options of what to segment.
+
+        It lives as long as this one does.
+        """
+        other = copy.copy(self)
+        other.options = replace(self.options, **changes)
+        return other
 
     def plan(self, image: Image, *, processes: int = 1, probe: bool = False) -> SegmentPlan:
         """Decide level, windows and blocks for an image, and what is computed at the same time.

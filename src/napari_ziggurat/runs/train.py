@@ -240,6 +240,7 @@ def _spec(setup: TrainSetup, result: TrainResult, parent: Model | None) -> Model
         rim=shape.rim if parent is None else parent.spec.rim,
         training={
             **result.as_dict(),
+            "patch": list(shape.patch),
             "reasons": list(setup.reasons),
             "config": setup.config.model_dump(mode="json", exclude_none=True),
         },

@@ -31,8 +31,10 @@ __all__ = [
     "Positive",
     "RimShape",
     "Seed",
+    "Share",
     "SpacingValues",
     "Task",
+    "TimePoint",
     "Views",
     "parse_bytes",
 ]
@@ -193,6 +195,8 @@ Views = Annotated[
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
+TimePoint = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LossWeights = Annotated[tuple[Positive, ...], Field(min_length=1), BeforeValidator(_split)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -12,6 +12,7 @@ from napari_ziggurat.runs.config.others import (
     NetworksConfig,
 )
 from napari_ziggurat.runs.config.segmentation import SegmentConfig, SlurmConfig
+from napari_ziggurat.runs.config.suggestion import SuggestConfig
 from napari_ziggurat.runs.config.training import (
     DEFAULT_MINUTES,
     CalibrateConfig,
@@ -31,5 +32,6 @@ __all__ = [
     "SearchConfig",
     "SegmentConfig",
     "SlurmConfig",
+    "SuggestConfig",
     "TrainConfig",
 ]

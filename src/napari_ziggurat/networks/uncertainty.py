@@ -1,0 +1,69 @@
+"""Uncertainty: how unsure a network is of each voxel, and how far its outputs disagree."""
+
+import math
+
+import torch
+from torch import nn
+
+from napari_ziggurat.networks.blocks import resize
+from napari_ziggurat.networks.network import SegmentationNetwork
+
+__all__ = ["UncertainNetwork"]
+
+
+class UncertainNetwork(nn.Module):
+    """Gives the mean probabilities of all supervised outputs, their entropy and disagreement.
+
+    The outputs of a network with deep supervision are taken for a committee. Each is brought to the
+    grid of the image and counts half as much as the next better one, as it did in training:
+
+        p = sum of w_k p_k          w_k = 1, 1/2, 1/4, ... divided by their sum
+        entropy = H(p)
+        disagreement = H(p) - sum of w_k H(p_k)
+
+    The disagreement is the mutual information of the label and the output that is asked for: 0
+    where all say the same, however unsure they are. Both are divided by the logarithm of the number
+    of classes and lie between 0 and 1.
+
+    Parameters
+    ----------
+    network : SegmentationNetwork
+        In evaluation mode.
+
+    References
+    ----------
+    N. Houlsby et al., Bayesian active learning for classification and preference learning, 2011,
+    arXiv 1112.5745.
+    """
+
+    def __init__(self, network: SegmentationNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, C, (Z), Y, X), a multiple of the total stride, to (N, classes + 2, (Z), Y, X).
+
+        The last two channels are entropy and disagreement. In float32 whatever the network
+        computes in.
+        """
+        outputs = self.network.scales(x)
+        weights = [2.0**-k for k in range(len(outputs))]
+        mean: torch.Tensor | float = 0.0
+        each: torch.Tensor | float = 0.0
+        for weight, logits in zip(weights, outputs, strict=True):
+            share = weight / sum(weights)
+            probabilities = resize(logits.float(), x.shape[2:]).softmax(dim=1)
+            mean = mean + share * probabilities
+            each = each + share * _entropy(probabilities)
+        assert isinstance(mean, torch.Tensor)  # every network has an output
+        entropy = _entropy(mean)
+        # Of outputs that agree, rounding may leave less than nothing.
+        disagreement = (entropy - each).clamp_min(0)
+        return torch.cat([mean, entropy, disagreement], dim=1)
+
+
+def _entropy(probabilities: torch.Tensor) -> torch.Tensor:
+    """Entropy (N, 1, (Z), Y, X), divided by the largest that there can be."""
+    classes = max(2, probabilities.shape[1])
+    sums: torch.Tensor = torch.special.entr(probabilities).sum(dim=1, keepdim=True)
+    return sums / math.log(classes)
