@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Looked", "Spot", "SpotFinder"]
 
-_MOST_UNCERTAIN = 10  # one voxel in so many makes the score
-
 
 @dataclass(frozen=True)
 class Spot:
@@ -32,9 +30,10 @@ class Spot:
     time : int
         Time point.
     score : float
-        Uncertainty, 0 to 1.
+        Sum of the entropy of its voxels, divided by the voxels of a box that is whole, so that
+        what the end of the image leaves of one counts for less. 0 to 1.
     entropy, disagreement : float
-        What it is made of; both of the voxels that make the score.
+        Means over the box, 0 to 1.
     classes : tuple of float
         Mean probability of each class in the box.
     look : tuple of float
@@ -88,15 +87,12 @@ class SpotFinder:
         Spots are cut off at its end.
     predictor : Predictor
         Of an `UncertainNetwork`.
-    several : bool
-        The network has several outputs, which can disagree.
     """
 
     lattice: Lattice
     size: tuple[int, ...]
     region: Box
     predictor: Predictor
-    several: bool
 
     def submit(self, cell: Cell, reader: WindowReader, time: int) -> "Future[Looked]":
         """Look at a cell in another thread; ``reader`` reads its window."""
@@ -122,22 +118,18 @@ class SpotFinder:
         return Looked(1, tuple(spots))
 
     def _measure(self, box: Box, time: int, maps: torch.Tensor, grey: Window) -> Spot:
-        entropy, disagreement = maps[-2].flatten(), maps[-1].flatten()
-        uncertainty = (entropy + disagreement) / 2 if self.several else entropy
-        most = uncertainty.topk(min(self._counted, len(uncertainty)), sorted=False).indices
-        # A box that is cut off by the end of the image counts for what there is of it.
-        sums = [each[most].sum() / self._counted for each in (uncertainty, entropy, disagreement)]
-        classes = maps[:-2].flatten(1).mean(dim=1)
-        score, own, between, *means = torch.cat([torch.stack(sums), classes]).tolist()
-        return Spot(box, time, score, own, between, tuple(means), (*means, *_look(grey)))
+        *classes, entropy, disagreement = maps.flatten(1).mean(dim=1).tolist()
+        score = entropy * min(1.0, box.size / self._whole)
+        look = (*classes, *_look(grey))
+        return Spot(box, time, score, entropy, disagreement, tuple(classes), look)
 
     @property
-    def _counted(self) -> int:
-        """Voxels that make the score of a whole spot."""
+    def _whole(self) -> float:
+        """Voxels of a spot that is not cut off."""
         size = 1.0
         for cell, wished in zip(self.lattice.cell_shape, self.size, strict=True):
             size *= cell / max(1, round(cell / wished))
-        return max(1, int(size) // _MOST_UNCERTAIN)
+        return size
 
 
 def _is_constant(grey: Window) -> bool:

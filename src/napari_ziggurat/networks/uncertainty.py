@@ -22,8 +22,9 @@ class UncertainNetwork(nn.Module):
         disagreement = H(p) - sum of w_k H(p_k)
 
     The disagreement is the mutual information of the label and the output that is asked for: 0
-    where all say the same, however unsure they are. Both are divided by the logarithm of the number
-    of classes and lie between 0 and 1.
+    where all say the same, however unsure they are. It is a part of the entropy, and what each
+    output is unsure of by itself is the rest. Both are divided by the logarithm of the number of
+    classes and lie between 0 and 1.
 
     Parameters
     ----------

@@ -33,9 +33,9 @@ class Suggestion:
     centre : tuple of float
         In the unit of the image, ((z), y, x).
     score : float
-        Uncertainty of the most uncertain tenth of the box, 0 to 1.
+        Entropy, less where the end of the image leaves only a part of a box; 0 to 1.
     entropy, disagreement : float
-        What it is made of.
+        Means over the box, 0 to 1.
     classes : mapping of str to float
         Share of each class that the model expects in the box.
     """

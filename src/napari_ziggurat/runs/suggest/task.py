@@ -19,8 +19,8 @@ from napari_ziggurat.runs.suggest.survey import Survey
 __all__ = ["Task"]
 
 _ONE_OUTPUT = (
-    "The network has one supervised output, so that nothing can disagree: the score is the entropy "
-    "alone."
+    "The network has one supervised output, so that nothing can disagree: the score is what that "
+    "output is unsure of."
 )
 
 
@@ -43,8 +43,6 @@ class Task:
         What is looked at, in voxels of level 0.
     size : tuple of float
         Wished size of a box in the unit of the image.
-    several : bool
-        The network has several outputs, which can disagree.
     notes : tuple of str
         What a person should know, a sentence each.
     annotated : Annotated or None
@@ -57,7 +55,6 @@ class Task:
     own: int
     box: Box
     size: tuple[float, ...]
-    several: bool
     notes: tuple[str, ...]
     annotated: Annotated | None
 
@@ -74,14 +71,13 @@ class Task:
         if asked is not None:
             image.check_level(asked)
         own = choice.level if asked is None else min(asked, choice.level)
-        several = len(output_ratios(model.network)) > 1
         notes = [choice.why] if choice.why and asked is None else []
-        notes += [] if several else [_ONE_OUTPUT]
+        notes += [_ONE_OUTPUT] if len(output_ratios(model.network)) == 1 else []
         _check_time(image, config.time)
         there = None if config.annotation is None else Annotated.open(config.annotation, image)
         return cls(
             image, model.spec, config, own, _region(image, config.box),
-            _size(image, model.spec, own, config.size), several, tuple(notes), there,
+            _size(image, model.spec, own, config.size), tuple(notes), there,
         )  # fmt: skip
 
     @property
@@ -98,7 +94,7 @@ class Task:
         plan = there.plan(self.image)
         voxel = self.image.levels[level].spacing.values
         shape = tuple(max(1, round(s / v)) for s, v in zip(self.size, voxel, strict=True))
-        finder = SpotFinder(plan.lattice, shape, plan.region, session.predictor, self.several)
+        finder = SpotFinder(plan.lattice, shape, plan.region, session.predictor)
         return Survey(there, plan, finder, self.times)
 
     def accepts(self, level: int, spot: Spot) -> bool:
