@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from napari_ziggurat.cli import app
 
-COMMANDS = ["info", "doctor", "networks", "train", "segment", "evaluate", "demo"]
+COMMANDS = ["info", "doctor", "networks", "train", "segment", "evaluate", "suggest", "demo"]
 
 
 def ziggurat(*arguments: str):

@@ -11,6 +11,7 @@ from napari_ziggurat.runs.config import (
     EvaluateConfig,
     InfoConfig,
     SegmentConfig,
+    SuggestConfig,
     TrainConfig,
 )
 from napari_ziggurat.runs.settings import Settings
@@ -18,7 +19,7 @@ from napari_ziggurat.runs.values import parse_bytes
 
 TRAIN = {"image": "a.tif", "labels": "b.tif", "out": "model"}
 SEGMENT = {"image": "a.tif", "model": "model", "out": "out.ome.zarr"}
-ALL = [TrainConfig, SegmentConfig, EvaluateConfig, DemoConfig, InfoConfig]
+ALL = [TrainConfig, SegmentConfig, EvaluateConfig, DemoConfig, InfoConfig, SuggestConfig]
 
 
 def test_training_lasts_ten_minutes_unless_said_otherwise():

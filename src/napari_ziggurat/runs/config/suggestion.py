@@ -79,7 +79,8 @@ class SuggestConfig(SourceSettings):
         ),
     ] = None
     out: Annotated[
-        LocalPath | None, setting("Write the boxes to a .csv or .json file as well.")
+        LocalPath | None,
+        setting("Write the boxes to a .csv or .json file as well.", metavar="FILE"),
     ] = None
     overwrite: OverwriteSetting = False
     seed: SeedSetting = 0
