@@ -50,6 +50,12 @@ def test_disagreement_is_a_part_of_the_entropy_and_better_outputs_count_more():
     assert (entropy, disagreement) == pytest.approx((expected, expected), abs=1e-6)
 
 
+def test_outputs_count_as_much_as_they_did_in_training():
+    network = _Says((40.0, 0.0, 0.0), (0.0, 40.0, 0.0))
+    found = UncertainNetwork(network, (1.0, 3.0))(torch.zeros(1, 1, 16, 16))
+    assert found[0, :3, 4, 4].tolist() == pytest.approx([0.25, 0.75, 0], abs=1e-6)
+
+
 def test_one_output_cannot_disagree():
     _, entropy, disagreement = _ask((1.0, 0.0, 0.0))
     assert entropy > 0.5

@@ -279,6 +279,7 @@ print(len(result.boxes), result.boxes[0].box)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no module `resource`")
 def test_a_volume_that_is_mostly_empty_takes_seconds_and_little_memory(tmp_path: Path):
     save_model(tiny_model("zyx", window=(96,) * 3, rim=(8,) * 3), tmp_path / "model")
@@ -295,7 +296,7 @@ def test_a_volume_that_is_mostly_empty_takes_seconds_and_little_memory(tmp_path:
         )  # fmt: skip
         (peak, seconds), (count, box) = (line.split() for line in done.stdout.splitlines())
         peaks.append(int(peak))
-        assert float(seconds) < 90  # some, on a machine of one's own
+        assert float(seconds) < 300  # ten where nobody else computes
         assert int(count) == 5
         assert Box.parse(box).start[0] >= corner - 16
     assert peaks[1] < 1.15 * peaks[0]

@@ -1,6 +1,7 @@
 """Uncertainty: how unsure a network is of each voxel, and how far its outputs disagree."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -15,9 +16,9 @@ class UncertainNetwork(nn.Module):
     """Gives the mean probabilities of all supervised outputs, their entropy and disagreement.
 
     The outputs of a network with deep supervision are taken for a committee. Each is brought to the
-    grid of the image and counts half as much as the next better one, as it did in training:
+    grid of the image and counts as much as it did in training:
 
-        p = sum of w_k p_k          w_k = 1, 1/2, 1/4, ... divided by their sum
+        p = sum of w_k p_k          w_k = 1, 1/2, 1/4, ... unless given, divided by their sum
         entropy = H(p)
         disagreement = H(p) - sum of w_k H(p_k)
 
@@ -30,6 +31,8 @@ class UncertainNetwork(nn.Module):
     ----------
     network : SegmentationNetwork
         In evaluation mode.
+    weights : sequence of float
+        Of each output in training, the best first; halving where it is empty.
 
     References
     ----------
@@ -37,9 +40,10 @@ class UncertainNetwork(nn.Module):
     arXiv 1112.5745.
     """
 
-    def __init__(self, network: SegmentationNetwork) -> None:
+    def __init__(self, network: SegmentationNetwork, weights: Sequence[float] = ()) -> None:
         super().__init__()
         self.network = network
+        self.weights = tuple(weights)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, C, (Z), Y, X), a multiple of the total stride, to (N, classes + 2, (Z), Y, X).
@@ -48,7 +52,7 @@ class UncertainNetwork(nn.Module):
         computes in.
         """
         outputs = self.network.scales(x)
-        weights = [2.0**-k for k in range(len(outputs))]
+        weights = self.weights or [2.0**-k for k in range(len(outputs))]
         mean: torch.Tensor | float = 0.0
         each: torch.Tensor | float = 0.0
         for weight, logits in zip(weights, outputs, strict=True):

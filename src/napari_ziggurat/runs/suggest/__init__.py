@@ -67,7 +67,8 @@ def suggest_boxes(
     """
     started = time.monotonic()
     task = Task.of(image, model, config)
-    with Session(model, _options(config, block), UncertainNetwork) as session:
+    asks = partial(UncertainNetwork, weights=task.weights)
+    with Session(model, _options(config, block), asks) as session:
         choice = choose_survey(task, partial(task.survey, session))
         notes = [*choice.survey.plan.notes, *task.notes, *choice.notes]
         yield Progress("look", message="\n".join([choice.render(), *notes]))

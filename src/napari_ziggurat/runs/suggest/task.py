@@ -43,6 +43,8 @@ class Task:
         What is looked at, in voxels of level 0.
     size : tuple of float
         Wished size of a box in the unit of the image.
+    weights : tuple of float
+        Of each output of the network in training; none where they were not chosen.
     notes : tuple of str
         What a person should know, a sentence each.
     annotated : Annotated or None
@@ -55,6 +57,7 @@ class Task:
     own: int
     box: Box
     size: tuple[float, ...]
+    weights: tuple[float, ...]
     notes: tuple[str, ...]
     annotated: Annotated | None
 
@@ -72,12 +75,14 @@ class Task:
             image.check_level(asked)
         own = choice.level if asked is None else min(asked, choice.level)
         notes = [choice.why] if choice.why and asked is None else []
-        notes += [_ONE_OUTPUT] if len(output_ratios(model.network)) == 1 else []
+        outputs = len(output_ratios(model.network))
+        notes += [_ONE_OUTPUT] if outputs == 1 else []
         _check_time(image, config.time)
         there = None if config.annotation is None else Annotated.open(config.annotation, image)
         return cls(
             image, model.spec, config, own, _region(image, config.box),
-            _size(image, model.spec, own, config.size), tuple(notes), there,
+            _size(image, model.spec, own, config.size), _weights(model.spec, outputs),
+            tuple(notes), there,
         )  # fmt: skip
 
     @property
@@ -131,6 +136,12 @@ def _size(
     voxels = asked or spec.training.get("patch") or _cell(spec)
     voxel = image.levels[own].spacing.values
     return tuple(float(n) * v for n, v in zip(voxels, voxel, strict=True))
+
+
+def _weights(spec: ModelSpec, outputs: int) -> tuple[float, ...]:
+    said = spec.training.get("config") or {}
+    weights = tuple(said.get("deep_supervision") or ())
+    return weights if len(weights) == outputs else ()  # a pruned model has fewer
 
 
 def _cell(spec: ModelSpec) -> tuple[int, ...]:
