@@ -46,18 +46,13 @@ def main() -> None:
 
 
 def compare_boxes(runs: Sequence[tuple[str, int]]) -> None:
-    rows = [measure(network, seed) for network, seed in runs]
     print("| network | seed | wrong, all | in suggested | in the worst | Dice before "
           "| suggested labelled | random labelled |")  # fmt: skip
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for name, seed, wrong, dice in rows:
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    for network, seed in runs:
+        wrong, dice = measure(network, seed)
         cells = [f"{value:.1%}" for value in wrong] + [f"{value:.3f}" for value in dice]
-        print(f"| {name} | {seed} | {' | '.join(cells)} |")
-    wrong = np.array([row[2] for row in rows])
-    dice = np.array([row[3] for row in rows])
-    print(f"suggested / all: {(wrong[:, 1] / wrong[:, 0]).mean():.2f} times as many wrong")
-    print(f"mean Dice: {dice.mean(0).round(4).tolist()}; suggested better in "
-          f"{int((dice[:, 1] > dice[:, 2]).sum())} of {len(rows)}")  # fmt: skip
+        print(f"| {network} | {seed} | {' | '.join(cells)} |", flush=True)
 
 
 def compare_scores(runs: Sequence[tuple[str, int]]) -> None:
@@ -100,7 +95,7 @@ def squares() -> list[Box]:
             for y in range(0, SIDE, SIZE) for x in range(0, SIDE, SIZE)]  # fmt: skip
 
 
-def measure(network: str, seed: int) -> tuple[str, int, list[float], list[float]]:
+def measure(network: str, seed: int) -> tuple[list[float], list[float]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         first, plane, test = (
@@ -129,7 +124,7 @@ def measure(network: str, seed: int) -> tuple[str, int, list[float], list[float]
             save(folder / name, plane, annotation(plane, chosen))
             both = [folder / "first", folder / name]
             dice.append(score(taught(folder / f"model{len(dice)}", both, from_model=model), test))
-        return network, seed, [float(wrong.mean()), held, float(shares[-COUNT:].mean())], dice
+        return [float(wrong.mean()), held, float(shares[-COUNT:].mean())], dice
 
 
 def annotation(drawn: Drawn, boxes: Sequence[Box]) -> NDArray[np.uint8]:
