@@ -14,10 +14,11 @@ Values = NDArray[np.float64]
 
 
 def rank(spots: Sequence[Spot], where: Values, count: int) -> list[Spot]:
-    """Take the most uncertain spot, then each time the one of the largest score x sqrt(novelty).
+    """Take the most uncertain spot, then each time the one of the largest score x root of novelty.
 
-    The root lets a spot that is much more uncertain win against one that is new. The novelty of a spot is its distance to the nearest of those that were taken: the mean of how
-    far away it lies and how different it looks, each between 0 and 1.
+    The novelty of a spot is its distance to the nearest of those that were taken: the mean of how
+    far away it lies and how different it looks, each between 0 and 1. The root lets a spot that is
+    much more uncertain win against one that is new.
 
     Parameters
     ----------
@@ -34,7 +35,8 @@ def rank(spots: Sequence[Spot], where: Values, count: int) -> list[Spot]:
     taken: list[Spot] = []
     free = np.ones(len(spots), bool)
     while len(taken) < min(count, len(spots)):
-        best = int(np.argmax(np.where(free, scores * np.sqrt(novelty), -1.0)))  # of equal ones the first
+        gains = np.where(free, scores * np.sqrt(novelty), -1.0)
+        best = int(np.argmax(gains))  # of equal ones the first
         free[best] = False
         taken.append(spots[best])
         apart = (_distance(looks, best) + _distance(where, best)) / 2
