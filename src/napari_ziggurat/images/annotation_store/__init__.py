@@ -1,0 +1,7 @@
+"""Annotations that cannot be lost: sparse labels on the disk, for window and command line."""
+
+from napari_ziggurat.images.annotation_store.history import Kind, Record
+from napari_ziggurat.images.annotation_store.place import default_place
+from napari_ziggurat.images.annotation_store.store import AnnotationStore
+
+__all__ = ["AnnotationStore", "Kind", "Record", "default_place"]
