@@ -7,7 +7,9 @@ from pathlib import Path
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.images import Image, Source, Url, find_images, open_image, read_record, stem
 from napari_ziggurat.images.annotation import check_one_channel
+from napari_ziggurat.images.annotation_store import AnnotationStore
 from napari_ziggurat.images.finite import refuse_not_finite
+from napari_ziggurat.images.zarr_output import is_annotation
 from napari_ziggurat.progress import Progress
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume, match_level
 
@@ -18,12 +20,16 @@ Pair = tuple[Image, Image]
 
 @dataclass(frozen=True)
 class Opener:
-    """Opens images with what a person said where the files are silent."""
+    """Opens images with what a person said where the files are silent.
+
+    Where labels are ``dense``, every voxel is labelled, and annotations are refused.
+    """
 
     axes: str | None = None
     spacing: tuple[float, ...] | None = None
     unit: str | None = None
     nan_as: float | None = None
+    dense: bool = True
 
     def image(self, path: Source) -> Image:
         """Open an image."""
@@ -33,7 +39,18 @@ class Opener:
 
     def labels(self, path: Source, image: Image) -> Image:
         """Open the labels of an image; where their file is silent they lie on its grid."""
+        if isinstance(path, Path) and is_annotation(path):
+            self._check_annotation(path, image)
         return open_image(path, like=image)
+
+    def _check_annotation(self, path: Path, image: Image) -> None:
+        """Finish what a crash interrupted; refuse an image that has changed since it was drawn."""
+        if self.dense:
+            raise InputError(
+                f"'{path}' is an annotation, in which most voxels are not labelled; as labels of "
+                "every voxel they would all be background. Say --annotation instead of --labels."
+            )
+        AnnotationStore.open(path, image=image)
 
 
 def match_files(images: Sequence[Source], labels: Sequence[Source]) -> list[tuple[Source, Source]]:
@@ -111,8 +128,8 @@ def _refuse_unfinished(labels: Source) -> None:
     record = read_record(labels) if isinstance(labels, Url) or labels.exists() else None
     if record and record.get("status") == "running":
         raise InputError(
-            f"{labels} is a segmentation that is not finished; run the same 'ziggurat segment' "
-            "again first."
+            f"{labels} is not finished; run the same 'ziggurat segment', or the export that wrote "
+            "it, again first."
         )
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Axes, Spacing
 from napari_ziggurat.images.image import Image, Level
+from napari_ziggurat.images.source import Source
 from napari_ziggurat.images.statistics import sample_digest
 
 __all__ = ["DrawnOn"]
@@ -67,13 +69,13 @@ class DrawnOn(BaseModel):
     checksum: str
 
     @classmethod
-    def of(cls, image: Image, level: int, created: str, source: str | None) -> Self:
+    def of(cls, image: Image, level: int, created: str) -> Self:
         """Take down an image as it is now; a sample of its voxels is read."""
         image.check_level(level)
         found = image.levels[level]
         return cls(
             created=created,
-            source=source,
+            source=_whole_name(image.source),
             image=image.name,
             level=level,
             axes=image.axes.spatial,
@@ -148,6 +150,13 @@ class DrawnOn(BaseModel):
             yield f"translation {now.translation}, was {self.translation}"
         if now.shape == self.shape and _checksum(image, self.level) != self.checksum:
             yield "voxels (a sample of them has another checksum)"
+
+
+def _whole_name(source: Source | None) -> str | None:
+    """Name a file so that it is found from any folder."""
+    if source is None:
+        return None
+    return str(source.absolute() if isinstance(source, Path) else source)
 
 
 def _checksum(image: Image, level: int) -> str:

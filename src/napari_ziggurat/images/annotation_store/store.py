@@ -85,8 +85,7 @@ class AnnotationStore:
         """
         image.check_level(level)
         path = default_place(image) if place is None else place
-        source = None if image.source is None else str(image.source)
-        make_files(path, DrawnOn.of(image, level, now(), source), classes)
+        make_files(path, DrawnOn.of(image, level, now()), classes)
         return cls.open(path, write=True, who=who)
 
     @classmethod
@@ -200,8 +199,7 @@ class AnnotationStore:
             self._ledger.check_writable()
             old = self.drawn_on
             image.check_level(old.level)
-            source = None if image.source is None else str(image.source)
-            new = DrawnOn.of(image, old.level, old.created, source)
+            new = DrawnOn.of(image, old.level, old.created)
             if (new.axes, new.array_shape) != (old.axes, old.array_shape):
                 self.check(image)
             differs = old.differences(image)
