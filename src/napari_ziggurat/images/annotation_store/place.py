@@ -1,21 +1,19 @@
 """Place: where the annotation of an image lies unless somebody says otherwise."""
 
-import os
 from pathlib import Path
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.images.files import stem
 from napari_ziggurat.images.image import Image
-from napari_ziggurat.images.zarr_output import holds_image_group
 
 __all__ = ["default_place"]
 
 
 def default_place(image: Image, name: str = "annotation") -> Path:
-    """Give the place of an image's annotation.
+    """Give the place of an image's annotation: ``IMAGE.annotation.ome.zarr`` beside it.
 
-    It is ``IMAGE.ome.zarr/labels/NAME`` in an OME-Zarr that may be written to, otherwise
-    ``IMAGE.NAME.ome.zarr`` beside the file.
+    Not inside it, though it may be put there: whoever converts an image anew replaces its folder,
+    and the standard wants labels inside an image to have as many levels as the image has.
 
     Raises
     ------
@@ -29,11 +27,4 @@ def default_place(image: Image, name: str = "annotation") -> Path:
             f"'{image.name}' is {where}, where no annotation can be written beside it. Say where "
             "it goes, for example --annotation strokes.ome.zarr."
         )
-    if source.is_dir() and holds_image_group(source) and _may_be_written(source):
-        return source / "labels" / name
     return source.with_name(f"{stem(source)}.{name}.ome.zarr")
-
-
-def _may_be_written(store: Path) -> bool:
-    labels = store / "labels"
-    return os.access(labels if labels.is_dir() else store, os.W_OK)

@@ -69,8 +69,8 @@ class AnnotationStore:
         level : int
             Level that is drawn on, 0 is the finest.
         place : Path, optional
-            Folder of the OME-Zarr; ``IMAGE.ome.zarr/labels/annotation`` or
-            ``IMAGE.annotation.ome.zarr`` unless given.
+            Folder of the OME-Zarr; ``IMAGE.annotation.ome.zarr`` beside the image unless given. It
+            may be ``IMAGE.ome.zarr/labels/NAME``.
         classes : sequence of LabelClass
             Names and colours; see `set_classes`.
         who : str, optional

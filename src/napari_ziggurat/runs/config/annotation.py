@@ -31,8 +31,8 @@ _StoreSetting = Annotated[LocalPath, setting("Folder of the annotation.", positi
 _PlaceSetting = Annotated[
     LocalPath | None,
     setting(
-        "Folder of the annotation; IMAGE.ome.zarr/labels/annotation, or beside other images, "
-        "unless given.",
+        "Folder of the annotation, such as IMAGE.ome.zarr/labels/NAME; IMAGE.annotation.ome.zarr "
+        "beside the image unless given.",
         metavar="PATH",
     ),
 ]
