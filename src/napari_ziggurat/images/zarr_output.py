@@ -29,7 +29,6 @@ __all__ = [
     "check_removable",
     "create_output",
     "holds_image",
-    "holds_image_group",
     "is_annotation",
     "open_output",
     "read_attributes",
@@ -142,12 +141,14 @@ def write_attributes(path: Path, attributes: Mapping[str, Any]) -> None:
 
 def holds_image(path: Path) -> bool:
     """Tell whether a folder is a zarr array or an OME-Zarr image; a plain group is neither."""
-    return _is_array(path) or holds_image_group(path)
+    return _is_array(path) or _is_image(path)
 
 
-def holds_image_group(path: Path) -> bool:
-    """Tell whether a folder is an OME-Zarr image."""
-    return _is_group(path) and ome_version(read_attributes(path)) is not None
+def is_annotation(path: Path) -> bool:
+    """Tell whether a folder is an annotation: whoever replaces it takes work away."""
+    if not _is_group(path):
+        return False
+    return dict(read_attributes(path).get(OURS) or {}).get("content") == ANNOTATION
 
 
 def check_removable(path: Path) -> None:
@@ -163,17 +164,10 @@ def check_removable(path: Path) -> None:
         raise InputError(f"'{path}' is not a Zarr store; {way_out}")
     if is_annotation(path):
         raise InputError(f"'{path}' is an annotation, which somebody painted; {way_out}")
-    if not holds_image_group(path):
+    if not _is_image(path):
         raise InputError(f"'{path}' is a Zarr array or group and no OME-Zarr image; {way_out}")
     if others := _besides_levels(path):
         raise InputError(f"'{path}' holds more than one image ({', '.join(others)}); {way_out}")
-
-
-def is_annotation(path: Source) -> bool:
-    """Tell whether a local folder is an annotation store; whoever overwrites it loses work."""
-    if not isinstance(path, Path) or not _is_group(path):
-        return False
-    return dict(read_attributes(path).get(OURS) or {}).get("content") == ANNOTATION
 
 
 def _is_group(path: Path) -> bool:
@@ -185,6 +179,10 @@ def _is_array(path: Path) -> bool:
     if not document.is_file():
         return (path / ".zarray").exists()
     return bool(json.loads(document.read_text(encoding="utf-8")).get("node_type") == "array")
+
+
+def _is_image(path: Path) -> bool:
+    return _is_group(path) and ome_version(read_attributes(path)) is not None
 
 
 def _besides_levels(path: Path) -> list[str]:
@@ -218,7 +216,7 @@ def _place(path: Path, version: Version) -> _Place:
 def _source_of(path: Path) -> Path | None:
     """Give the image whose ``labels/`` the path lies in, if it does."""
     source = path.parent.parent
-    return source if path.parent.name == "labels" and holds_image_group(source) else None
+    return source if path.parent.name == "labels" and _is_image(source) else None
 
 
 def _create_arrays(
