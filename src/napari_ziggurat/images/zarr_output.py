@@ -14,6 +14,7 @@ from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import ExistsError, InputError, MissingError
 from napari_ziggurat.images.files import is_zarr, stem
 from napari_ziggurat.images.grid import OutputGrid
+from napari_ziggurat.images.marks import is_annotation
 from napari_ziggurat.images.ome_zarr import image_attributes, ome_version
 from napari_ziggurat.images.source import Source, Url
 from napari_ziggurat.images.zarr_metadata import (
@@ -24,21 +25,13 @@ from napari_ziggurat.images.zarr_metadata import (
 )
 
 __all__ = [
-    "ANNOTATION",
-    "OURS",
     "check_removable",
     "create_output",
     "holds_image",
-    "is_annotation",
     "open_output",
     "read_attributes",
     "write_attributes",
 ]
-
-OURS = "ziggurat"
-"""Key of what we say of a store among its attributes."""
-ANNOTATION = "annotation"
-"""What is said there under ``content`` of a store that is painted on."""
 
 _GROUP_MARKS = ("zarr.json", ".zgroup")
 
@@ -142,13 +135,6 @@ def write_attributes(path: Path, attributes: Mapping[str, Any]) -> None:
 def holds_image(path: Path) -> bool:
     """Tell whether a folder is a zarr array or an OME-Zarr image; a plain group is neither."""
     return _is_array(path) or _is_image(path)
-
-
-def is_annotation(path: Path) -> bool:
-    """Tell whether a folder is an annotation: whoever replaces it takes work away."""
-    if not _is_group(path):
-        return False
-    return dict(read_attributes(path).get(OURS) or {}).get("content") == ANNOTATION
 
 
 def check_removable(path: Path) -> None:

@@ -16,7 +16,7 @@ from napari_ziggurat.images.annotation_store.transfer import (
     source_image,
 )
 from napari_ziggurat.images.export import check_format
-from napari_ziggurat.images.zarr_output import is_annotation
+from napari_ziggurat.images.marks import is_annotation
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import (
     AnnotationNewConfig,

@@ -1,6 +1,7 @@
 """Pairs: training images and the labels that belong to them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.images import Image, Source, Url, find_images, open_image, read_record, stem
 from napari_ziggurat.images.annotation import check_one_channel
 from napari_ziggurat.images.annotation_store import AnnotationStore
+from napari_ziggurat.images.files import is_zarr
 from napari_ziggurat.images.finite import refuse_not_finite
-from napari_ziggurat.images.zarr_output import is_annotation
+from napari_ziggurat.images.marks import is_annotation
 from napari_ziggurat.progress import Progress
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume, match_level
 
@@ -63,7 +65,7 @@ def match_files(images: Sequence[Source], labels: Sequence[Source]) -> list[tupl
     """
     pairs: list[tuple[Source, Source]] = []
     for image, truth in zip(images, labels, strict=True):
-        ours, theirs = find_images(image), find_images(truth)
+        ours, theirs = find_images(image), _find_labels(truth, image)
         if ours == [image] and theirs == [truth]:
             pairs.append((image, truth))
         else:
@@ -106,6 +108,7 @@ def to_volumes(pairs: Sequence[Pair], code: LabelCode, level: int | None) -> lis
     """Make one volume of each time point, at the level where image and labels agree."""
     volumes = []
     for image, labels in pairs:
+        _refuse_other_level(labels, level)
         matched = match_level(image, labels, level)
         if labels.times not in (1, image.times):
             raise InputError(
@@ -116,12 +119,38 @@ def to_volumes(pairs: Sequence[Pair], code: LabelCode, level: int | None) -> lis
     return volumes
 
 
+def _refuse_other_level(labels: Image, level: int | None) -> None:
+    """Say of an annotation which level it was drawn on; other labels tell by their shape."""
+    if level is None or not isinstance(labels.source, Path) or not is_annotation(labels.source):
+        return
+    drawn = AnnotationStore.open(labels.source).drawn_on.level
+    if drawn != level:
+        raise InputError(
+            f"'{labels.source}' was drawn on level {drawn}; training from it at level {level} "
+            f"needs labels of that level. Leave --level out, or say --level {drawn}."
+        )
+
+
 def check_voxels(volumes: Sequence[LabelledVolume]) -> Iterator[Progress]:
     """Refuse NaN and infinite voxels at the levels and times that are used."""
     for volume in volumes:
         image, times = volume.image, volume.labels.times
         if volume.time == 0:  # the others are looked through with it
             yield from refuse_not_finite(image, volume.level, time=None if times > 1 else 0)
+
+
+def _find_labels(path: Source, image: Source) -> list[Source]:
+    """List label images at a path, and annotations; of the folder of the images those alone."""
+    if not isinstance(path, Path) or not path.is_dir() or is_zarr(path):
+        return find_images(path)
+    found: list[Source] = [*sorted(each for each in path.iterdir() if is_annotation(each))]
+    if not found:
+        return find_images(path)
+    if path == image:
+        return found
+    with suppress(InputError):  # there are no others
+        return [*find_images(path), *found]
+    return found
 
 
 def _refuse_unfinished(labels: Source) -> None:
@@ -148,12 +177,18 @@ def _by_stem(
 
 
 def _by_name(paths: Sequence[Source]) -> dict[str, Source]:
-    named = {stem(path): path for path in paths}
-    twice = sorted(path.name for path in paths if named[stem(path)] != path)
+    named = {_own_name(path): path for path in paths}
+    twice = sorted(path.name for path in paths if named[_own_name(path)] != path)
     if twice:
-        others = sorted(named[stem(Path(name))].name for name in twice)
+        others = sorted(named[_own_name(path)].name for path in paths if path.name in twice)
         raise InputError(
             f"Files of a folder are matched by name without suffix, so each may occur once; "
             f"{', '.join(twice)} and {', '.join(others)} do not differ. Rename or remove them."
         )
     return named
+
+
+def _own_name(path: Source) -> str:
+    """Name of an image, also of its annotation: ``"a"`` for ``a.annotation.ome.zarr``."""
+    name = stem(path)
+    return name.removesuffix(".annotation") if is_annotation(Path(str(path))) else name

@@ -17,7 +17,8 @@ from napari_ziggurat.errors import ExistsError, InputError, MissingError
 from napari_ziggurat.geometry import Axes, Box, Spacing
 from napari_ziggurat.images import Image, OutputGrid, create_output, image_from_array, open_image
 from napari_ziggurat.images.annotation_store import AnnotationStore, default_place
-from napari_ziggurat.images.zarr_output import check_removable, is_annotation
+from napari_ziggurat.images.marks import is_annotation
+from napari_ziggurat.images.zarr_output import check_removable
 from painting import image
 
 CLASSES = (LabelClass(1, "nucleus", "#ff8000"), LabelClass(7, "cell wall", "#0000ff"))

@@ -28,7 +28,7 @@ from napari_ziggurat.images.annotation_store.transfer import (
     source_image,
 )
 from napari_ziggurat.images.class_names import named_classes
-from napari_ziggurat.images.zarr_output import is_annotation
+from napari_ziggurat.images.marks import is_annotation
 
 SHAPE = (20, 140, 150)
 WHOLE = Box.whole(SHAPE)

@@ -14,13 +14,8 @@ from napari_ziggurat.images.annotation_store.drawn_on import DrawnOn
 from napari_ziggurat.images.annotation_store.names import stated_classes
 from napari_ziggurat.images.disk import flush
 from napari_ziggurat.images.grid import OutputGrid
-from napari_ziggurat.images.zarr_output import (
-    OURS,
-    create_output,
-    is_annotation,
-    open_output,
-    read_attributes,
-)
+from napari_ziggurat.images.marks import OURS, is_annotation
+from napari_ziggurat.images.zarr_output import create_output, open_output, read_attributes
 
 __all__ = ["annotation_attributes", "annotation_grid", "check_values", "make_files", "open_array"]
 

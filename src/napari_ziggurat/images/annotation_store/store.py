@@ -24,7 +24,8 @@ from napari_ziggurat.images.annotation_store.ledger import Change, Ledger
 from napari_ziggurat.images.annotation_store.names import read_classes, write_classes
 from napari_ziggurat.images.annotation_store.place import default_place
 from napari_ziggurat.images.image import Image, Level
-from napari_ziggurat.images.zarr_output import OURS, write_attributes
+from napari_ziggurat.images.marks import OURS
+from napari_ziggurat.images.zarr_output import write_attributes
 
 __all__ = ["AnnotationStore"]
 

@@ -20,8 +20,9 @@ from napari_ziggurat.images.arrays import image_from_array
 from napari_ziggurat.images.export import export_labels
 from napari_ziggurat.images.files import open_image
 from napari_ziggurat.images.image import Image
+from napari_ziggurat.images.marks import OURS
 from napari_ziggurat.images.source import Source, to_source
-from napari_ziggurat.images.zarr_output import OURS, create_output, open_output, write_attributes
+from napari_ziggurat.images.zarr_output import create_output, open_output, write_attributes
 
 __all__ = ["copy_annotation", "export_annotation", "import_labels", "source_image"]
 
