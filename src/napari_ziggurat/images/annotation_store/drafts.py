@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from napari_ziggurat.images.annotation_store.chunks import Chunks, Index, Voxels
-from napari_ziggurat.images.disk import flush
+from napari_ziggurat.images.disk import flush, flush_all
 
 __all__ = ["Drafts", "pending"]
 
@@ -51,10 +51,11 @@ class Drafts:
         """Wait until all drafts are on the disk, and make the folders that they will go to."""
         if not self.folder.exists():
             return
-        for draft in self.folder.iterdir():
-            flush(draft)
+        drafts = list(self.folder.iterdir())
+        flush_all(drafts)
+        for folder in {self._place(draft).parent for draft in drafts}:
             # Now rather than later: on a full disk this fails before the stroke counts.
-            self._make_folder(self._place(draft).parent)
+            self._make_folder(folder)
         flush(self.folder)
         flush(self.folder.parent)
 
@@ -62,8 +63,7 @@ class Drafts:
         """Give each draft the name of its chunk; what was done before is not done again."""
         if not self.folder.exists():
             return
-        for folder in {self._put(draft).parent for draft in list(self.folder.iterdir())}:
-            flush(folder)
+        flush_all({self._put(draft).parent for draft in list(self.folder.iterdir())})
         self.folder.rmdir()
 
     def clear(self) -> None:
