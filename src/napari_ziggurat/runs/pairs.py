@@ -108,8 +108,7 @@ def to_volumes(pairs: Sequence[Pair], code: LabelCode, level: int | None) -> lis
     """Make one volume of each time point, at the level where image and labels agree."""
     volumes = []
     for image, labels in pairs:
-        _refuse_other_level(labels, level)
-        matched = match_level(image, labels, level)
+        matched = match_level(image, labels, _level_of(labels, level))
         if labels.times not in (1, image.times):
             raise InputError(
                 f"Labels need as many time points as the image: '{labels.name}' has "
@@ -119,16 +118,17 @@ def to_volumes(pairs: Sequence[Pair], code: LabelCode, level: int | None) -> lis
     return volumes
 
 
-def _refuse_other_level(labels: Image, level: int | None) -> None:
-    """Say of an annotation which level it was drawn on; other labels tell by their shape."""
-    if level is None or not isinstance(labels.source, Path) or not is_annotation(labels.source):
-        return
+def _level_of(labels: Image, level: int | None) -> int | None:
+    """Give the level that an annotation was drawn on; other labels tell it by their shape."""
+    if not isinstance(labels.source, Path) or not is_annotation(labels.source):
+        return level
     drawn = AnnotationStore.open(labels.source).drawn_on.level
-    if drawn != level:
+    if level not in (None, drawn):
         raise InputError(
             f"'{labels.source}' was drawn on level {drawn}; training from it at level {level} "
             f"needs labels of that level. Leave --level out, or say --level {drawn}."
         )
+    return drawn
 
 
 def check_voxels(volumes: Sequence[LabelledVolume]) -> Iterator[Progress]:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -373,3 +374,22 @@ def test_one_that_was_interrupted_while_it_was_made_says_so(store: AnnotationSto
     (store.path / "0" / "zarr.json").unlink()
     with pytest.raises(InputError, match="interrupted while it was made"):
         AnnotationStore.open(store.path)
+
+
+def test_a_thread_that_reads_while_another_paints_sees_old_or_new(store: AnnotationStore) -> None:
+    box = Box((0, 0, 0), (1, 300, 300))
+    store.write(box, 1)
+    seen: set[int] = set()
+    painting = threading.Event()
+
+    def watch() -> None:
+        while not painting.is_set():
+            seen.update(np.unique(store.read(box)).tolist())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for step in range(30):
+        store.write(box, 1 + step % 2)
+    painting.set()
+    watcher.join()
+    assert seen <= {1, 2}

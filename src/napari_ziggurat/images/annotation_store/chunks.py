@@ -71,29 +71,34 @@ class Chunks:
         root = self.folder / "c" if self._metadata.zarr_format == 3 else self.folder
         return _indices(root, len(self.shape))
 
-    def read(self, index: Index, path: Path | None = None) -> Voxels | None:
+    def read(self, index: Index) -> Voxels | None:
         """Read the voxels of a chunk that lie in the array; None where nothing is stored.
-
-        Parameters
-        ----------
-        index : tuple of int
-            The chunk.
-        path : Path, optional
-            Where it lies, when that is elsewhere.
 
         Raises
         ------
         InputError
             The file is damaged.
         """
-        path = path or self.path(index)
         try:
-            content = path.read_bytes()
+            return self.read_file(index, self.path(index))
         except FileNotFoundError:
             return None
-        if not content and path != self.path(index):  # a draft of a chunk in which nothing is left
-            return None
-        return self._decode(content, path)[Box.whole(self.box(index).shape).slices]
+
+    def read_file(self, index: Index, path: Path) -> Voxels:
+        """Read a chunk from a file anywhere; an empty one stands for a chunk that is not stored.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        InputError
+            The file is damaged.
+        """
+        content = path.read_bytes()
+        shape = self.box(index).shape
+        if not content and path != self.path(index):
+            return np.zeros(shape, np.uint8)
+        return self._decode(content, path)[Box.whole(shape).slices]
 
     def encode(self, index: Index, voxels: Voxels) -> bytes:
         """Give the content of a chunk's file; nothing for a chunk that is not stored."""

@@ -6,6 +6,7 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -108,9 +109,10 @@ class Ledger:
 
     def read(self, index: Index) -> Voxels | None:
         """Read the voxels of a chunk; None where nothing is stored."""
-        for drafts in self._late:
-            if (draft := drafts.path(index)).exists():
-                return self._chunks.read(index, draft)
+        for drafts in tuple(self._late):
+            # It may be renamed to its place while another thread reads.
+            with suppress(FileNotFoundError):
+                return self._chunks.read_file(index, drafts.path(index))
         return self._chunks.read(index)
 
     def edit(self, indices: Iterable[Index], change: Change, said: Said) -> Record:
