@@ -393,3 +393,16 @@ def test_a_thread_that_reads_while_another_paints_sees_old_or_new(store: Annotat
     painting.set()
     watcher.join()
     assert seen <= {1, 2}
+
+
+@pytest.mark.parametrize("content", ["{", '{"zarr_format": 3, "node_type": "group"}'])
+def test_an_annotation_without_its_metadata_is_still_one(
+    store: AnnotationStore, content: str
+) -> None:
+    store.write(BOX, 1)
+    store.close()
+    (store.path / "zarr.json").write_text(content)
+    with pytest.raises(InputError, match=r"what was painted is there. Restore zarr.json"):
+        AnnotationStore.open(store.path)
+    with pytest.raises(InputError, match="somebody painted"):
+        check_removable(store.path)

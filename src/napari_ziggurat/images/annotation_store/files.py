@@ -14,8 +14,8 @@ from napari_ziggurat.images.annotation_store.drawn_on import DrawnOn
 from napari_ziggurat.images.annotation_store.names import stated_classes
 from napari_ziggurat.images.disk import flush
 from napari_ziggurat.images.grid import OutputGrid
-from napari_ziggurat.images.marks import OURS, is_annotation
-from napari_ziggurat.images.zarr_output import create_output, open_output, read_attributes
+from napari_ziggurat.images.marks import OURS, is_annotation, marked
+from napari_ziggurat.images.zarr_output import create_output, open_output
 
 __all__ = ["annotation_attributes", "annotation_grid", "check_values", "make_files", "open_array"]
 
@@ -68,6 +68,8 @@ def annotation_attributes(path: Path) -> dict[str, Any]:
     ------
     MissingError
         There is no annotation at the path.
+    InputError
+        Its metadata are damaged.
     """
     if not is_annotation(path):
         what = "no annotation, but something else" if path.exists() else "nothing"
@@ -75,7 +77,12 @@ def annotation_attributes(path: Path) -> dict[str, Any]:
             f"There is {what} at {path}. Make an annotation with 'ziggurat annotation create', or "
             "of label files with 'ziggurat annotation import'."
         )
-    return dict(read_attributes(path)[OURS])
+    if not (found := marked(path)):
+        raise InputError(
+            f"The metadata of the annotation '{path}' are damaged, or another program has replaced "
+            "them; what was painted is there. Restore zarr.json (or .zattrs) from a copy."
+        )
+    return found
 
 
 def open_array(path: Path) -> Any:
