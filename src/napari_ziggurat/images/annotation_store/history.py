@@ -118,6 +118,7 @@ class History:
         OSError
             The disk is full, or the system refuses.
         """
+        self.mend()  # a line must not be added to what is left of one
         size = self._path.stat().st_size if self._path.exists() else 0
         try:
             with self._path.open("ab") as file:
@@ -131,7 +132,7 @@ class History:
             raise
 
     def mend(self) -> None:
-        """Cut off what a process that died left of a line; only whoever writes may."""
+        """Cut off what is left of a line that was not finished; only whoever writes may."""
         if not self._path.exists():
             return
         end = _end_of_lines(self._path)

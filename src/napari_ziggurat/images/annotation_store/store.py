@@ -56,7 +56,7 @@ class AnnotationStore:
         cls,
         image: Image,
         level: int = 0,
-        place: Path | None = None,
+        place: Path | str | None = None,
         *,
         classes: Sequence[LabelClass] = (),
         who: str | None = None,
@@ -69,7 +69,7 @@ class AnnotationStore:
             What is annotated; a sample of its voxels is read, to know it again.
         level : int
             Level that is drawn on, 0 is the finest.
-        place : Path, optional
+        place : path, optional
             Folder of the OME-Zarr; ``IMAGE.annotation.ome.zarr`` beside the image unless given. It
             may be ``IMAGE.ome.zarr/labels/NAME``.
         classes : sequence of LabelClass
@@ -85,14 +85,14 @@ class AnnotationStore:
             The level does not exist, or the place cannot be written.
         """
         image.check_level(level)
-        path = default_place(image) if place is None else place
+        path = default_place(image) if place is None else Path(place)
         make_files(path, DrawnOn.of(image, level, now()), classes)
         return cls.open(path, write=True, who=who)
 
     @classmethod
     def open(
         cls,
-        place: Path,
+        place: Path | str,
         *,
         image: Image | None = None,
         write: bool = False,
@@ -102,7 +102,7 @@ class AnnotationStore:
 
         Parameters
         ----------
-        place : Path
+        place : path
             Folder of the OME-Zarr.
         image : Image, optional
             What it belongs to; see `check`.
@@ -120,7 +120,7 @@ class AnnotationStore:
         InputError
             The image is not the one that was drawn on, or the folder may not be written.
         """
-        store = cls(place, who)
+        store = cls(Path(place), who)
         if image is not None:
             store.check(image)
         store._ledger.start_writing() if write else store._ledger.finish_for_readers()
