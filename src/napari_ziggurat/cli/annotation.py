@@ -18,10 +18,17 @@ __all__ = ["annotation_app"]
 
 annotation_app = typer.Typer(
     name="annotation",
-    no_args_is_help=True,
+    invoke_without_command=True,
     help="Make, import, export and look at annotations, which are safe on the disk stroke by "
     "stroke.",
 )
+
+
+@annotation_app.callback()
+def _help(context: typer.Context) -> None:
+    """Show what there is, as the command line itself does."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @annotation_app.command()
