@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from napari_ziggurat.cli import app
 
-COMMANDS = ["info", "doctor", "networks", "train", "segment", "evaluate", "suggest", "demo"]
+COMMANDS = [
+    "info", "doctor", "networks", "train", "segment", "evaluate", "annotation", "suggest", "demo",
+]  # fmt: skip
 
 
 def ziggurat(*arguments: str):
@@ -21,6 +23,15 @@ def test_help_lists_the_commands(arguments):
     result = ziggurat(*arguments)
     assert result.exit_code == 0
     assert [name for name in COMMANDS if f" {name} " not in result.stdout] == []
+
+
+@pytest.mark.parametrize("arguments", [["annotation"], ["annotation", "--help"]])
+def test_help_lists_the_commands_of_annotations(arguments):
+    result = ziggurat(*arguments)
+    assert result.exit_code == 0
+    wanted = ("create", "import", "export", "info", "classes", "complete", "adopt")
+    assert [name for name in wanted if f" {name} " not in result.stdout] == []
+    assert "Make, import, export" in result.stdout
 
 
 def test_help_loads_no_heavy_library():

@@ -16,6 +16,8 @@ HEAVY = {"torch", "monai", "napari", "qtpy", "scipy", "zarr", "matplotlib"}
         "from napari_ziggurat import LabelClass, Progress, ZigguratError",
         "from napari_ziggurat.cli import app; app(['--help'], standalone_mode=False)",
         "from napari_ziggurat.cli import app; app(['train', '--help'], standalone_mode=False)",
+        "from napari_ziggurat.cli import app\n"
+        "app(['annotation', 'import', '--help'], standalone_mode=False)",
     ],
 )
 def test_nothing_heavy_is_loaded(code: str) -> None:

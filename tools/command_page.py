@@ -21,14 +21,24 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def reference() -> str:
     """Describe all commands in Markdown."""
     group: Any = typer.main.get_command(app)
-    return "\n".join(line for c in group.commands.values() for line in _command(c))
+    return "\n".join(line for c in _commands(group, "ziggurat") for line in _command(*c))
 
 
-def _command(command: Any) -> Iterator[str]:
+def _commands(group: Any, name: str) -> Iterator[tuple[Any, str]]:
+    """List commands with their full names, also those of groups."""
+    for command in group.commands.values():
+        full = f"{name} {command.name}"
+        if hasattr(command, "commands"):
+            yield from _commands(command, full)
+        else:
+            yield command, full
+
+
+def _command(command: Any, name: str) -> Iterator[str]:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option"]
-    usage = ["ziggurat", command.name, *(p.metavar for p in arguments), "[OPTIONS]"]
-    yield from ("", f"## ziggurat {command.name}", "", command.help, "")
+    usage = [name, *(p.metavar for p in arguments), "[OPTIONS]"]
+    yield from ("", f"## {name}", "", command.help, "")
     yield from ("```", " ".join(usage), "```")
     yield from _table("Arguments", [(_code(p.metavar), p.help) for p in arguments])
     for panel in dict.fromkeys(p.rich_help_panel for p in options):

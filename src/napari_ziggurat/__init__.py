@@ -9,6 +9,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AnnotationStore": "images.annotation_store",
     "CalibrateConfig": "runs.config",
     "EvaluateConfig": "runs.config",
     "ExplainConfig": "runs.config",
@@ -19,6 +20,7 @@ _HOMES = {
     "Progress": "progress",
     "SearchConfig": "runs.config",
     "SegmentConfig": "runs.config",
+    "SparseLabels": "images.annotation_store",
     "SuggestConfig": "runs.config",
     "TrainConfig": "runs.config",
     "ZigguratError": "errors",
@@ -29,6 +31,7 @@ _HOMES = {
     "find_images": "images",
     "finish": "progress",
     "image_from_array": "images",
+    "import_labels": "images.annotation_store",
     "load_model": "networks",
     "open_image": "images",
     "search": "runs.search",

@@ -1,6 +1,7 @@
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import ZigguratError
 from napari_ziggurat.images import Image, find_images, image_from_array, open_image
+from napari_ziggurat.images.annotation_store import AnnotationStore, SparseLabels, import_labels
 from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.progress import Progress, finish
 from napari_ziggurat.runs.calibrate import calibrate
@@ -25,6 +26,7 @@ from napari_ziggurat.runs.train import train
 __version__: str
 
 __all__ = [
+    "AnnotationStore",
     "CalibrateConfig",
     "EvaluateConfig",
     "ExplainConfig",
@@ -35,6 +37,7 @@ __all__ = [
     "Progress",
     "SearchConfig",
     "SegmentConfig",
+    "SparseLabels",
     "SuggestConfig",
     "TrainConfig",
     "ZigguratError",
@@ -46,6 +49,7 @@ __all__ = [
     "find_images",
     "finish",
     "image_from_array",
+    "import_labels",
     "load_model",
     "open_image",
     "search",

@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_ziggurat.classes import LabelClass
-from napari_ziggurat.geometry import Axes, Spacing
-from napari_ziggurat.images import OutputGrid, create_output, fill_coarser
+from napari_ziggurat.geometry import Axes, Box, Spacing
+from napari_ziggurat.images import OutputGrid, create_output, fill_coarser, open_image
+from napari_ziggurat.images.annotation_store import AnnotationStore
 
 pytest.importorskip("ome_zarr", reason="runs in the tox environment 'readers'")
 import ome_zarr_models
@@ -71,6 +72,21 @@ def test_labels_inside_an_image_are_found_with_it(tmp_path: Path, version: str) 
     (_, voxels) = write(image / "labels" / "cells", version, "zyx", "labels")
     found = {node.zarr.basename(): node for node in read(image)}
     assert np.array_equal(found["cells"].data[0].compute(), voxels)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_annotations_inside_an_image_are_found_with_it(tmp_path: Path, version: str) -> None:
+    (path, _) = write(tmp_path / "image.ome.zarr", version, "zyx", "image")
+    place = path / "labels" / "strokes"
+    with AnnotationStore.create(open_image(path), place=place, classes=CLASSES[1:]) as store:
+        store.write(Box((1, 2, 3), (2, 12, 43)), 7)
+        store.complete(Box((0, 0, 0), (1, 5, 5)))
+        voxels = store.read(Box.whole(store.shape))
+    (strokes,) = (node for node in read(path) if node.metadata.get("name", "").endswith("strokes"))
+    assert np.array_equal(strokes.data[0].compute(), voxels)
+    assert "nucleus" in str(strokes.metadata["properties"][7])
+    group = ome_zarr_models.open_ome_zarr(place, version=version)
+    assert type(group).__name__ == "ImageLabel"
 
 
 def write(path: Path, version: str, axes: str, kind: str) -> tuple[Path, NDArray[np.uint8]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from napari_ziggurat.cli.annotation import annotation_app
 from napari_ziggurat.cli.guard import INTERRUPTED, REFUSED, say
 from napari_ziggurat.cli.options import configured, plain
 from napari_ziggurat.cli.terminal import Terminal
@@ -69,6 +70,8 @@ app = typer.Typer(
     help="Segment microscopy volumes of any size with networks trained on a few strokes.",
     epilog="For research; not a medical device.",
 )
+
+app.add_typer(annotation_app)
 
 
 def main() -> None:

@@ -39,7 +39,9 @@ def found_values(labels: Image, level: int = 0) -> tuple[int, ...]:
     found: set[int] = set()
     for time in range(labels.times):
         for box in labels.boxes(level):
-            found |= _values_in(labels.read(level, box, time), str(labels.source or labels.name))
+            gap = labels.constant(level, box, time)  # of sparse labels nearly everything
+            voxels = labels.read(level, box, time) if gap is None else gap
+            found |= _values_in(voxels, str(labels.source or labels.name))
     return tuple(sorted(found))
 
 

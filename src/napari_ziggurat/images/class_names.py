@@ -1,8 +1,9 @@
 """Names and colours of classes, as a label image states them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from napari_ziggurat.classes import LabelClass, default_classes
 from napari_ziggurat.errors import MissingError
@@ -10,7 +11,7 @@ from napari_ziggurat.images.image import Image
 from napari_ziggurat.images.ome_zarr import image_attributes
 from napari_ziggurat.images.zarr_output import read_attributes
 
-__all__ = ["named_classes"]
+__all__ = ["classes_in", "named_classes"]
 
 
 def named_classes(labels: Image, values: Sequence[int]) -> tuple[LabelClass, ...]:
@@ -18,16 +19,29 @@ def named_classes(labels: Image, values: Sequence[int]) -> tuple[LabelClass, ...
 
     Where nothing is stated, and for other formats, the name and colour follow from the value.
     """
-    stated = _stated(labels)
-    names = {e["label-value"]: e["name"] for e in stated.get("properties", []) if "name" in e}
-    colors = {e["label-value"]: _hex(e["rgba"]) for e in stated.get("colors", []) if "rgba" in e}
+    names, colors = _names_and_colors(_stated(labels))
     return tuple(
-        replace(c, name=str(names.get(c.value, c.name)), color=colors.get(c.value, c.color))
+        replace(c, name=names.get(c.value, c.name), color=colors.get(c.value, c.color))
         for c in default_classes(values)
     )
 
 
-def _stated(labels: Image) -> dict[str, list[dict[str, object]]]:
+def classes_in(attributes: Mapping[str, Any]) -> tuple[LabelClass, ...]:
+    """List the classes that the attributes of a label image name, by value."""
+    names, colors = _names_and_colors(dict(attributes.get("image-label") or {}))
+    return tuple(
+        replace(c, name=names[c.value], color=colors.get(c.value, c.color))
+        for c in default_classes(sorted(names))
+    )
+
+
+def _names_and_colors(stated: Mapping[str, Any]) -> tuple[dict[int, str], dict[int, str]]:
+    names = {e["label-value"]: str(e["name"]) for e in stated.get("properties", []) if "name" in e}
+    colors = {e["label-value"]: _hex(e["rgba"]) for e in stated.get("colors", []) if "rgba" in e}
+    return names, colors
+
+
+def _stated(labels: Image) -> dict[str, Any]:
     if labels.source is None or (isinstance(labels.source, Path) and not labels.source.is_dir()):
         return {}
     try:

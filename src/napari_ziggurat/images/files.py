@@ -9,6 +9,7 @@ from typing import TypeVar
 from napari_ziggurat.errors import InputError, MissingError, ZigguratError
 from napari_ziggurat.images.arrays import make_image
 from napari_ziggurat.images.image import Image
+from napari_ziggurat.images.marks import is_annotation
 from napari_ziggurat.images.source import Source, Url, to_source
 from napari_ziggurat.images.stored import Said, Stored
 
@@ -70,7 +71,7 @@ def open_image(
 def find_images(path: str | os.PathLike[str] | Url) -> list[Source]:
     """List the images at a path: the file or OME-Zarr itself, or those in a folder, sorted.
 
-    A URL names one image.
+    A URL names one image. Annotations that lie beside the images of a folder are no images of it.
     """
     path = to_source(path)
     if isinstance(path, Url):
@@ -79,7 +80,7 @@ def find_images(path: str | os.PathLike[str] | Url) -> list[Source]:
         raise MissingError(_missing(path))
     if not path.is_dir() or is_zarr(path):
         return [path]
-    names = (p for p in path.iterdir() if not p.name.startswith("."))
+    names = (p for p in path.iterdir() if not p.name.startswith(".") and not is_annotation(p))
     found: list[Source] = [*sorted(p for p in names if _is_image(p))]
     if not found:
         raise InputError(f"Folder {path} holds no image. Known are {_known_formats()}.")

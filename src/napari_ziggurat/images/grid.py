@@ -36,6 +36,9 @@ class OutputGrid:
     downsamplings : tuple of tuple of int
         Ratio of this grid to each of the levels that come next, per spatial axis, finest first.
         Further ones are halved from the last of them.
+    pyramid : bool
+        Whether coarser levels follow. Without them each chunk is a file of its own, as painting
+        needs: a chunk within a shard cannot be replaced alone.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class OutputGrid:
     chunk: tuple[int, ...]
     shard: tuple[int, ...]
     downsamplings: tuple[tuple[int, ...], ...] = ()
+    pyramid: bool = True
 
     def __post_init__(self) -> None:
         if self.axes.names != "".join(a for a in "tczyx" if self.axes.has(a)):
@@ -67,7 +71,7 @@ class OutputGrid:
     def levels(self) -> tuple["OutputGrid", ...]:
         """The levels of the pyramid: this grid first, down to one that can be shown whole."""
         grids = [self, *map(self._given, self.downsamplings)]
-        while max(grids[-1].shape[-2:]) > _COARSEST:
+        while self.pyramid and max(grids[-1].shape[-2:]) > _COARSEST:
             coarser = grids[-1]._coarser(grids[-1]._halving())
             grids.append(replace(coarser, chunk=self.chunk, shard=self.shard))
         return tuple(grids)

@@ -1,7 +1,6 @@
 """Shards: the files of an output, each written whole."""
 
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ from typing import Any
 import zarr
 from numpy.typing import NDArray
 from zarr.storage import LocalStore, StorePath
+
+from napari_ziggurat.images.disk import flush
 
 __all__ = ["stored_files", "write_shards"]
 
@@ -50,10 +51,10 @@ def write_shards(array: Any, slices: Sequence[slice], voxels: NDArray[Any], draf
     for path, part in _shards(array, slices):
         if voxels[part].any():
             written = draft / path.relative_to(array.store.root)
-            _flush(written)
+            flush(written)
             path.parent.mkdir(parents=True, exist_ok=True)
             written.replace(path)
-            _flush(path.parent)
+            flush(path.parent)
         else:  # not stored; a draft that is not there may also have been taken away
             path.unlink(missing_ok=True)
 
@@ -71,14 +72,3 @@ def _shards(array: Any, slices: Sequence[slice]) -> Iterator[tuple[Path, tuple[s
             for i, n, part in zip(index, shape, slices, strict=True)
         )
         yield folder / array.metadata.encode_chunk_key(index), inside
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    if path.is_dir() and os.name == "nt":  # Windows has no such thing for folders
-        return
-    number = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -83,7 +83,7 @@ class ZarrArray:
             return None
         grid = self.shards or self.chunks
         spans = [range(k.start // n, -(-k.stop // n)) for k, n in zip(key, grid, strict=True)]
-        if any(self._may_be_stored(place) for place in itertools.product(*spans)):
+        if any(self._any_stored(row, spans[-1]) for row in itertools.product(*spans[:-1])):
             return None
         fill = self.array.fill_value
         return np.zeros((), self.dtype)[()] if fill is None else fill
@@ -100,14 +100,27 @@ class ZarrArray:
     def _document(self, folder: Path) -> Path:
         return folder / ("zarr.json" if self.array.metadata.zarr_format == 3 else ".zarray")
 
-    def _may_be_stored(self, place: tuple[int, ...]) -> bool:
-        try:
-            (Path(str(self._folder)) / self.array.metadata.encode_chunk_key(place)).stat()
-        except (FileNotFoundError, NotADirectoryError):
+    def _any_stored(self, row: tuple[int, ...], places: range) -> bool:
+        """Look for the chunks of a row; where their folder is not there, none of them is."""
+        if not places:
             return False
-        except OSError:
-            return True  # reading says what is wrong
-        return True
+        first = self._chunk_file((*row, places[0]))
+        if not _may_exist(first.parent):
+            return False
+        return any(_may_exist(self._chunk_file((*row, place))) for place in places)
+
+    def _chunk_file(self, place: tuple[int, ...]) -> Path:
+        return Path(str(self._folder), self.array.metadata.encode_chunk_key(place))
+
+
+def _may_exist(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # reading says what is wrong
+    return True
 
 
 def _is_plain(key: Any, shape: tuple[int, ...]) -> bool:

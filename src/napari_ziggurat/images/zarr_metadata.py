@@ -11,7 +11,7 @@ from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.images.grid import OutputGrid
 from napari_ziggurat.images.units import long_unit
 
-__all__ = ["Kind", "Version", "group_attributes", "labels_attributes"]
+__all__ = ["Kind", "Version", "class_attributes", "group_attributes", "labels_attributes"]
 
 Kind = Literal["labels", "image"]
 Version = Literal["0.4", "0.5"]
@@ -67,6 +67,16 @@ def group_attributes(
     return {"ome": checked} if version == "0.5" else checked
 
 
+def class_attributes(classes: Sequence[LabelClass]) -> dict[str, Any]:
+    """Names and colours of classes as ``image-label`` holds them; nothing where there are none."""
+    if not classes:
+        return {}
+    return {
+        "colors": [{"label-value": c.value, "rgba": _rgba(c)} for c in classes],
+        "properties": [{"label-value": c.value, "name": c.name} for c in classes],
+    }
+
+
 def labels_attributes(names: Sequence[str], version: Version) -> dict[str, Any]:
     """Attributes of the group ``labels/`` that lists the label images of an image."""
     content = {"labels": list(names)}
@@ -91,8 +101,15 @@ def _multiscale(grids: Sequence[OutputGrid], kind: Kind, name: str) -> dict[str,
             {"path": str(i), "coordinateTransformations": _transformations(grid)}
             for i, grid in enumerate(grids)
         ],
-        "type": _METHODS[kind] if not grids[0].downsamplings else f"predicted, {_METHODS[kind]}",
+        "type": _type(grids[0], kind),
     }
+
+
+def _type(finest: OutputGrid, kind: Kind) -> str:
+    """Say how the levels came about."""
+    if not finest.pyramid:
+        return "painted"
+    return _METHODS[kind] if not finest.downsamplings else f"predicted, {_METHODS[kind]}"
 
 
 def _axis(letter: str, unit: str | None) -> dict[str, str]:
@@ -111,10 +128,7 @@ def _transformations(grid: OutputGrid) -> list[dict[str, Any]]:
 def _image_label(
     classes: Sequence[LabelClass], version: Version, source: str | None
 ) -> dict[str, Any]:
-    content: dict[str, Any] = {"version": version}
-    if classes:
-        content["colors"] = [{"label-value": c.value, "rgba": _rgba(c)} for c in classes]
-        content["properties"] = [{"label-value": c.value, "name": c.name} for c in classes]
+    content: dict[str, Any] = {"version": version, **class_attributes(classes)}
     if source is not None:
         content["source"] = {"image": source}
     return content

@@ -14,6 +14,7 @@ from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import ExistsError, InputError, MissingError
 from napari_ziggurat.images.files import is_zarr, stem
 from napari_ziggurat.images.grid import OutputGrid
+from napari_ziggurat.images.marks import is_annotation
 from napari_ziggurat.images.ome_zarr import image_attributes, ome_version
 from napari_ziggurat.images.source import Source, Url
 from napari_ziggurat.images.zarr_metadata import (
@@ -147,6 +148,8 @@ def check_removable(path: Path) -> None:
     way_out = "--overwrite does not remove it. Give another --out."
     if not is_zarr(path):
         raise InputError(f"'{path}' is not a Zarr store; {way_out}")
+    if is_annotation(path):
+        raise InputError(f"'{path}' is an annotation, which somebody painted; {way_out}")
     if not _is_image(path):
         raise InputError(f"'{path}' is a Zarr array or group and no OME-Zarr image; {way_out}")
     if others := _besides_levels(path):
@@ -227,7 +230,7 @@ def _storage(place: _Place, grid: OutputGrid) -> dict[str, Any]:
         }
     return {
         "chunks": grid.chunk,
-        "shards": grid.shard,
+        "shards": grid.shard if grid.pyramid else None,
         "compressors": ZstdCodec(level=1, checksum=True),
         "dimension_names": list(grid.axes.names),
     }

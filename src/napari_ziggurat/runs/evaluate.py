@@ -5,6 +5,7 @@ Everything is counted block by block, so that volumes may be larger than memory.
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from napari_ziggurat.evaluation.metrics import Confusion, Overlap
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image, Source, find_images, open_image, read_record, stem
 from napari_ziggurat.images.annotation import check_one_channel, whole_numbers
+from napari_ziggurat.images.marks import is_annotation
 from napari_ziggurat.progress import Progress
 from napari_ziggurat.runs.config import EvaluateConfig
 from napari_ziggurat.runs.pairs import match_files
@@ -157,6 +159,7 @@ def evaluate(config: EvaluateConfig) -> Generator[Progress, None, EvaluateResult
         record = read_record(prediction) or {}
         names |= _class_names(record)
         _refuse_unfinished(prediction, record)
+        _refuse_annotation(labels)
         foreground = (config.task or record.get("task")) == "foreground"
         comparison = _open(prediction, labels, mask, config.axes, foreground)
         if foreground and not scores:
@@ -165,6 +168,14 @@ def evaluate(config: EvaluateConfig) -> Generator[Progress, None, EvaluateResult
         scores.append(FileScore(stem(prediction), confusion))
     yield Progress("evaluate", len(pairs), len(pairs))
     return EvaluateResult(tuple(scores), names)
+
+
+def _refuse_annotation(labels: Source) -> None:
+    if isinstance(labels, Path) and is_annotation(labels):
+        raise InputError(
+            f"'{labels}' is an annotation: what is not labelled in it would count as background. "
+            "Give labels of every voxel, and say with --mask where they are complete."
+        )
 
 
 def _match(prediction: Source, labels: Source) -> list[tuple[Source, Source]]:

@@ -1,13 +1,17 @@
 """Pairs: training images and the labels that belong to them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.images import Image, Source, Url, find_images, open_image, read_record, stem
 from napari_ziggurat.images.annotation import check_one_channel
+from napari_ziggurat.images.annotation_store import AnnotationStore
+from napari_ziggurat.images.files import is_zarr
 from napari_ziggurat.images.finite import refuse_not_finite
+from napari_ziggurat.images.marks import is_annotation
 from napari_ziggurat.progress import Progress
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume, match_level
 
@@ -18,12 +22,16 @@ Pair = tuple[Image, Image]
 
 @dataclass(frozen=True)
 class Opener:
-    """Opens images with what a person said where the files are silent."""
+    """Opens images with what a person said where the files are silent.
+
+    Where labels are ``dense``, every voxel is labelled, and annotations are refused.
+    """
 
     axes: str | None = None
     spacing: tuple[float, ...] | None = None
     unit: str | None = None
     nan_as: float | None = None
+    dense: bool = True
 
     def image(self, path: Source) -> Image:
         """Open an image."""
@@ -33,7 +41,18 @@ class Opener:
 
     def labels(self, path: Source, image: Image) -> Image:
         """Open the labels of an image; where their file is silent they lie on its grid."""
+        if isinstance(path, Path) and is_annotation(path):
+            self._check_annotation(path, image)
         return open_image(path, like=image)
+
+    def _check_annotation(self, path: Path, image: Image) -> None:
+        """Finish what a crash interrupted; refuse an image that has changed since it was drawn."""
+        if self.dense:
+            raise InputError(
+                f"'{path}' is an annotation, in which most voxels are not labelled; as labels of "
+                "every voxel they would all be background. Say --annotation instead of --labels."
+            )
+        AnnotationStore.open(path, image=image)
 
 
 def match_files(images: Sequence[Source], labels: Sequence[Source]) -> list[tuple[Source, Source]]:
@@ -46,7 +65,7 @@ def match_files(images: Sequence[Source], labels: Sequence[Source]) -> list[tupl
     """
     pairs: list[tuple[Source, Source]] = []
     for image, truth in zip(images, labels, strict=True):
-        ours, theirs = find_images(image), find_images(truth)
+        ours, theirs = find_images(image), _find_labels(truth, image)
         if ours == [image] and theirs == [truth]:
             pairs.append((image, truth))
         else:
@@ -89,7 +108,7 @@ def to_volumes(pairs: Sequence[Pair], code: LabelCode, level: int | None) -> lis
     """Make one volume of each time point, at the level where image and labels agree."""
     volumes = []
     for image, labels in pairs:
-        matched = match_level(image, labels, level)
+        matched = match_level(image, labels, _level_of(labels, level))
         if labels.times not in (1, image.times):
             raise InputError(
                 f"Labels need as many time points as the image: '{labels.name}' has "
@@ -97,6 +116,19 @@ def to_volumes(pairs: Sequence[Pair], code: LabelCode, level: int | None) -> lis
             )
         volumes += [LabelledVolume(image, labels, *matched, code, t) for t in range(labels.times)]
     return volumes
+
+
+def _level_of(labels: Image, level: int | None) -> int | None:
+    """Give the level that an annotation was drawn on; other labels tell it by their shape."""
+    if not isinstance(labels.source, Path) or not is_annotation(labels.source):
+        return level
+    drawn = AnnotationStore.open(labels.source).drawn_on.level
+    if level not in (None, drawn):
+        raise InputError(
+            f"'{labels.source}' was drawn on level {drawn}; training from it at level {level} "
+            f"needs labels of that level. Leave --level out, or say --level {drawn}."
+        )
+    return drawn
 
 
 def check_voxels(volumes: Sequence[LabelledVolume]) -> Iterator[Progress]:
@@ -107,12 +139,26 @@ def check_voxels(volumes: Sequence[LabelledVolume]) -> Iterator[Progress]:
             yield from refuse_not_finite(image, volume.level, time=None if times > 1 else 0)
 
 
+def _find_labels(path: Source, image: Source) -> list[Source]:
+    """List label images at a path, and annotations; of the folder of the images those alone."""
+    if not isinstance(path, Path) or not path.is_dir() or is_zarr(path):
+        return find_images(path)
+    found: list[Source] = [*sorted(each for each in path.iterdir() if is_annotation(each))]
+    if not found:
+        return find_images(path)
+    if path == image:
+        return found
+    with suppress(InputError):  # there are no others
+        return [*find_images(path), *found]
+    return found
+
+
 def _refuse_unfinished(labels: Source) -> None:
     record = read_record(labels) if isinstance(labels, Url) or labels.exists() else None
     if record and record.get("status") == "running":
         raise InputError(
-            f"{labels} is a segmentation that is not finished; run the same 'ziggurat segment' "
-            "again first."
+            f"{labels} is not finished; run the same 'ziggurat segment', or the export that wrote "
+            "it, again first."
         )
 
 
@@ -131,12 +177,18 @@ def _by_stem(
 
 
 def _by_name(paths: Sequence[Source]) -> dict[str, Source]:
-    named = {stem(path): path for path in paths}
-    twice = sorted(path.name for path in paths if named[stem(path)] != path)
+    named = {_own_name(path): path for path in paths}
+    twice = sorted(path.name for path in paths if named[_own_name(path)] != path)
     if twice:
-        others = sorted(named[stem(Path(name))].name for name in twice)
+        others = sorted(named[_own_name(path)].name for path in paths if path.name in twice)
         raise InputError(
             f"Files of a folder are matched by name without suffix, so each may occur once; "
             f"{', '.join(twice)} and {', '.join(others)} do not differ. Rename or remove them."
         )
     return named
+
+
+def _own_name(path: Source) -> str:
+    """Name of an image, also of its annotation: ``"a"`` for ``a.annotation.ome.zarr``."""
+    name = stem(path)
+    return name.removesuffix(".annotation") if is_annotation(Path(str(path))) else name

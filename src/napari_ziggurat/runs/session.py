@@ -14,7 +14,7 @@ from torch import nn
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image, Level
-from napari_ziggurat.images.statistics import sample_boxes, sample_values
+from napari_ziggurat.images.statistics import sample_digest, sample_values
 from napari_ziggurat.inference.block import CellPredictor, WindowReader
 from napari_ziggurat.inference.labels import Decision
 from napari_ziggurat.inference.levels import PredictedLevel, finest_level, predicted_levels
@@ -193,7 +193,7 @@ class Session:
                     "shape": list(image.levels[plan.level].shape),
                     "dtype": str(image.dtype),
                     "place": [_place(image.levels[each]) for each in used],
-                    "content": _probe(image, plan.level),
+                    "content": sample_digest(image, plan.level),
                 },
                 "level": plan.level,
                 "box": str(plan.region),
@@ -217,7 +217,7 @@ class Session:
 def _fusion(plan: SegmentPlan) -> dict[str, object]:
     """Give what decides a fusion: the levels, what is in the coarser ones, and the weights."""
     return {
-        "coarser": {str(each.level): _probe(each.image, each.level) for each in plan.coarse},
+        "coarser": {str(each.level): sample_digest(each.image, each.level) for each in plan.coarse},
         "weights": [list(row) for row in plan.weights],
     }
 
@@ -245,17 +245,6 @@ def _averaged(network: nn.Module, spec: ModelSpec, options: SegmentOptions) -> n
     """Give a network that sees each window as often as it was asked to."""
     views = views_of(spec, options)
     return network if len(views) == 1 else AveragedNetwork(network, views)
-
-
-def _probe(image: Image, level: int) -> str:
-    """SHA-256 of grey values from every time point; of a long movie a few boxes of each."""
-    digest = hashlib.sha256()
-    boxes = sample_boxes(image.levels[level].shape)
-    step = min(len(boxes), image.times)
-    for time in range(image.times):
-        for box in boxes[time % step :: step]:
-            digest.update(image.read(level, box, time).tobytes())
-    return digest.hexdigest()
 
 
 def _digest(model: Model) -> str:

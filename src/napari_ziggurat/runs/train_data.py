@@ -72,7 +72,8 @@ def read_training(config: TrainConfig, memory: int) -> Run[TrainData]:
     InputError
         The data cannot be learned from.
     """
-    pairs = open_pairs(match_files(config.image, config.truth), _opener(config))
+    opener = _opener(config, dense=not config.sparse)
+    pairs = open_pairs(match_files(config.image, config.truth), opener)
     code = find_code(
         [labels for _, labels in pairs],
         dense=not config.sparse,
@@ -107,7 +108,7 @@ def read_validation(config: TrainConfig, data: TrainData) -> Run[list[LabelledVo
     if not config.val_image:
         return []
     files = match_files(config.val_image, config.val_labels)
-    pairs = open_pairs(files, _opener(config), data.volumes[0].image)
+    pairs = open_pairs(files, _opener(config, dense=True), data.volumes[0].image)
     code = replace(data.code, dense=True)
     for _, labels in pairs:
         _refuse_unknown(found_values(labels), code, labels.name)
@@ -116,9 +117,9 @@ def read_validation(config: TrainConfig, data: TrainData) -> Run[list[LabelledVo
     return volumes
 
 
-def _opener(config: TrainConfig) -> Opener:
+def _opener(config: TrainConfig, *, dense: bool) -> Opener:
     """Give what a person said where the files are silent."""
-    return Opener(config.axes, config.spacing, config.unit, config.nan_as)
+    return Opener(config.axes, config.spacing, config.unit, config.nan_as, dense)
 
 
 def _refuse_unknown(found: Sequence[int], code: LabelCode, name: str) -> None:

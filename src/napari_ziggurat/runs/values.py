@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
+from napari_ziggurat.classes import LabelClass, default_classes
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Axes, Box, Spacing
 from napari_ziggurat.images import Source, Url, is_url, to_source
@@ -13,6 +14,7 @@ from napari_ziggurat.images import Source, Url, is_url, to_source
 __all__ = [
     "AxesText",
     "BoxText",
+    "ClassTexts",
     "Count",
     "DeviceText",
     "Dims",
@@ -36,7 +38,9 @@ __all__ = [
     "Task",
     "TimePoint",
     "Views",
+    "VoxelPlace",
     "parse_bytes",
+    "parse_class",
 ]
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -61,6 +65,24 @@ def parse_bytes(text: str) -> int:
     if amount < 1:
         raise InputError(f"Memory is a number with a unit, such as 8GB or 512MB; got '{text}'.")
     return amount
+
+
+def parse_class(text: str) -> LabelClass:
+    """Read a class such as ``"1=nucleus"`` or ``"1=nucleus:#ee6677"``.
+
+    Raises
+    ------
+    InputError
+        It is not a value, an equals sign and a name.
+    """
+    found = re.fullmatch(r"(\d+)\s*=\s*([^:]+?)\s*(?::\s*(#[0-9a-fA-F]{6}))?", text.strip())
+    if found is None:
+        raise InputError(
+            "A class is its value, its name and, if you like, its colour, such as 1=nucleus or "
+            f"1=nucleus:#ee6677; got '{text}'."
+        )
+    (usual,) = default_classes([int(found[1])])
+    return LabelClass(usual.value, found[2], found[3] or usual.color)
 
 
 def _split(value: object) -> object:
@@ -126,6 +148,12 @@ def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(value)))
 
 
+def _check_class_texts(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        parse_class(text)
+    return value
+
+
 def _check_box(value: str) -> str:
     return str(Box.parse(value))
 
@@ -187,6 +215,8 @@ RimShape = Annotated[
 BoxText = Annotated[str, AfterValidator(_check_box)]
 MemoryText = Annotated[str, AfterValidator(_check_memory)]
 DeviceText = Annotated[str, AfterValidator(_check_device)]
+ClassTexts = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_check_class_texts)]
+VoxelPlace = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_split)]
 Task = Literal["semantic", "foreground"]
 Level = Annotated[int, Field(ge=0)]
 Levels = Annotated[tuple[Level, ...], BeforeValidator(_split), AfterValidator(_check_levels)]

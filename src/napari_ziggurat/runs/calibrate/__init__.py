@@ -122,7 +122,7 @@ def calibrate(config: CalibrateConfig) -> Run[CalibrateResult]:
 
 
 def _open(config: CalibrateConfig) -> list[Pair]:
-    opener = Opener(config.axes, config.spacing, config.unit, config.nan_as)
+    opener = Opener(config.axes, config.spacing, config.unit, config.nan_as, not config.sparse)
     return open_pairs(match_files(config.image, config.truth), opener)
 
 

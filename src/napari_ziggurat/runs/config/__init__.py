@@ -3,6 +3,15 @@
 The command line, the YAML files, the forms and the record in the output are made from these models.
 """
 
+from napari_ziggurat.runs.config.annotation import (
+    AnnotationInfoConfig,
+    AnnotationNewConfig,
+    ClassesConfig,
+    CompleteConfig,
+    CopyConfig,
+    ImportConfig,
+    OwnerConfig,
+)
 from napari_ziggurat.runs.config.others import (
     DemoConfig,
     EvaluateConfig,
@@ -22,13 +31,20 @@ from napari_ziggurat.runs.config.training import (
 
 __all__ = [
     "DEFAULT_MINUTES",
+    "AnnotationInfoConfig",
+    "AnnotationNewConfig",
     "CalibrateConfig",
+    "ClassesConfig",
+    "CompleteConfig",
+    "CopyConfig",
     "DemoConfig",
     "EvaluateConfig",
     "ExplainConfig",
     "ExportConfig",
+    "ImportConfig",
     "InfoConfig",
     "NetworksConfig",
+    "OwnerConfig",
     "SearchConfig",
     "SegmentConfig",
     "SlurmConfig",
