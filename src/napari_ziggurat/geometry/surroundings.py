@@ -156,15 +156,13 @@ class SurroundLattice:
         return math.prod(map(len, self._ranges(self.grids.hooks(region))))
 
     def indices(self, hooks: Box) -> Iterator[tuple[int, ...]]:
-        """Indices of the cells that hold these voxels of the hook feature, in storage order."""
+        """Give the indices of the cells that hold voxels of the hook feature, in storage order."""
         return itertools.product(*self._ranges(hooks))
 
     def cell(self, index: tuple[int, ...]) -> SurroundCell:
         """Give the cell of an index per axis; at the end of the image it may be smaller."""
         start, stop = [], []
-        for i, c, n, m in zip(
-            index, self.cell_shape, self.shape, self.grids.stride, strict=True
-        ):
+        for i, c, n, m in zip(index, self.cell_shape, self.shape, self.grids.stride, strict=True):
             start.append(i * c)
             stop.append(min((i + 1) * c, _ceil(n, m)))
         window = Box(

@@ -114,7 +114,7 @@ class ComposedConfig(NetworkConfig):
     @property
     def surroundings(self) -> SurroundGrids | None:
         """Grids of the surroundings that it sees, along its axes; None where it sees none."""
-        return self.surround and self.surround.grids(self.topology)
+        return None if self.surround is None else self.surround.grids(self.topology)
 
     @property
     def hook_channels(self) -> int:
@@ -158,8 +158,10 @@ class ComposedConfig(NetworkConfig):
         if self.equalize == "initialisation" and self.equalize_sums:
             raise ValueError("equalizers of sums have no weights of their own to move into; "
                              "take equalize 'explicit', or leave out equalize_sums")  # fmt: skip
-        if self.equalize == "off" or self.surround is not None or any(
-            part.fuses or (part.adds and self.equalize_sums) for part in given
+        if (
+            self.equalize == "off"
+            or self.surround is not None
+            or any(part.fuses or (part.adds and self.equalize_sums) for part in given)
         ):
             return
         parts = ", ".join(f"{part.purpose} '{part.kind}'" for part in given)

@@ -72,6 +72,7 @@ class SegmentationNetwork(nn.Module, ABC):
         Parameters
         ----------
         x : (N, C, (Z), Y, X) tensor
+            The image.
         coarse : (N, C, (Z), Y, X) tensor, optional
             Surroundings with the same centre, as large as `SurroundGrids.patch` says.
         hook : (N, F, (Z), Y, X) tensor, optional
@@ -152,9 +153,10 @@ class ComposedNetwork(SegmentationNetwork):
         supervised = channels[: config.supervised]
         self.classifiers = Classifiers(topology.dims, supervised, topology.out_channels)
         self.grids = config.surroundings
-        surround = config.surround
-        self.surround = surround and surround.build(topology, style, config.encoder)
-        self.joined = surround and _joint(config, surround.hook_channels(topology))
+        self.surround, self.joined = None, None
+        if config.surround is not None:
+            self.surround = config.surround.build(topology, style, config.encoder)
+            self.joined = _joint(config)
 
     def logits(
         self, x: torch.Tensor, wanted: int, hook: torch.Tensor | None = None
@@ -193,11 +195,11 @@ class ComposedNetwork(SegmentationNetwork):
         return _centre(self.surround(coarse), inside)
 
 
-def _joint(config: ComposedConfig, channels: int) -> CatFuse:
+def _joint(config: ComposedConfig) -> CatFuse:
     """Make what joins the coarsest feature with the hook and brings it back to its channels."""
     own, style = config.topology.features[-1], config.style
     spec = ConvSpec(style.dims, (1,) * style.dims, style.norm)
-    return CatFuse(conv_norm_act(spec, (own + channels, own)), 2, style)
+    return CatFuse(conv_norm_act(spec, (own + config.hook_channels, own)), 2, style)
 
 
 def _centre(hook: torch.Tensor, size: list[int]) -> torch.Tensor:

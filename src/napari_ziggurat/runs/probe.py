@@ -44,7 +44,7 @@ def measure(predictor: Predictor, shown: Shown, beside: int = 1) -> Probe:
     Windows of surroundings are computed beforehand, as they are in a run.
     """
     rng = np.random.default_rng(0)
-    noise: Window = rng.standard_normal(shown.window, np.float32)
+    noise = rng.standard_normal(shown.window, np.float32)
     if not shown.around:
         return _measured(predictor, lambda: noise, beside)
     around = rng.standard_normal(shown.around, np.float32)

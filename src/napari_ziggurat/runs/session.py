@@ -143,9 +143,8 @@ class Session:
         time : int
             Time point, whose surroundings are seen.
         """
-        around = surroundings and partial(
-            surroundings.hook, time=time, normalise=intensity.apply
-        )
+        hook = None if surroundings is None else surroundings.hook
+        around = hook and partial(hook, time=time, normalise=intensity.apply)
         return WindowReader(read, intensity.apply, self._flat, around)
 
     def surroundings(self, plan: SegmentPlan) -> Surroundings | None:

@@ -61,8 +61,8 @@ class SurroundPlan:
         """Say in words what is seen, where from, and how much of it."""
         image, coarser = self.coarser.image, self.coarser
         where = (
-            f"the means of voxels of level {coarser.level}, made while it is read (the image has no "
-            "level just there)"
+            f"the means of voxels of level {coarser.level}, made while it is read (no level of the "
+            "image lies just there)"
             if coarser.stored is None
             else f"level {coarser.stored} of the image"
         )
