@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from models import tiny_model
 from napari_ziggurat.geometry import Box, Lattice, SurroundGrids, SurroundLattice, mirrored
 from napari_ziggurat.inference import surroundings as module
+from napari_ziggurat.inference.predictor import Predictor, Surrounded
 from napari_ziggurat.inference.surroundings import Surroundings
+from napari_ziggurat.networks import Model
 
 GRIDS = SurroundGrids((2, 2), (4, 4), (4, 4))
 PLANE = np.random.default_rng(0).normal(size=(1, 64, 96)).astype(np.float32)
@@ -113,3 +117,47 @@ def test_planes_of_a_volume_have_surroundings_of_their_own() -> None:
     first, last = (found.hook(Box((z, 8, 8), (z + 1, 24, 24)), 0, lambda x: x) for z in (0, 2))
     assert first.shape == (1, 4, 4)
     torch.testing.assert_close(last, first + 2)
+
+
+class Batching(Predictor):
+    """A predictor that computes batches as it does on a GPU, on the CPU."""
+
+    def __init__(self, model: Model, **more: Any) -> None:
+        super().__init__(
+            model.network, torch.device("cpu"), surround=model.network.surround, **more
+        )
+        self.batch = 4
+        self._batches = self._make_batches()
+
+
+def test_windows_and_their_surroundings_go_through_in_batches() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(7, 1, 16, 24)).astype(np.float32)
+    images[3] = 1.0  # of one value: what lies around it decides
+    around = rng.normal(size=(7, 1, 16, 24)).astype(np.float32)
+
+    def results(predictor: Predictor) -> list[torch.Tensor]:
+        def load(number: int) -> Surrounded:
+            hook = predictor.surroundings(around[number])
+            assert hook.shape == (4, 16, 24)
+            return Surrounded(images[number], hook[:, 4:8, 4:10])
+
+        jobs = [
+            partial(predictor.submit, partial(load, number), lambda logits: logits[0].float())
+            for number in (*range(7), 3)
+        ]
+        return list(predictor.ahead(jobs))
+
+    network = tiny_hooked().network
+    cpu = torch.device("cpu")
+    with Predictor(network, cpu, threads=2, surround=network.surround) as single:
+        wanted = results(single)
+        assert single.surround_forwards == single.forwards == 8
+    with Batching(tiny_hooked(), threads=2) as batched:
+        for found, each in zip(results(batched), wanted, strict=True):
+            torch.testing.assert_close(found, each, atol=1e-5, rtol=1e-5)
+    assert torch.equal(wanted[3], wanted[7])
+
+
+def tiny_hooked() -> Model:
+    return tiny_model(name="hooknet", features=(4, 6, 8))

@@ -1,5 +1,6 @@
 """Networks that see the surroundings of their windows, from training to a finished output."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -296,7 +297,17 @@ def draw_discs(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return np.clip(image, 0, 255).astype(np.uint8), labels
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one thread: steps so small are slower with several."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_what_lies_far_away_is_learned_by_the_network_that_sees_it(tmp_path: Path) -> None:
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()

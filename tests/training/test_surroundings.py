@@ -7,9 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from napari_ziggurat.geometry import Box, SurroundGrids
+from napari_ziggurat.geometry import Box, Spacing, SurroundGrids
 from napari_ziggurat.images import image_from_array
 from napari_ziggurat.networks import Intensity, configure_network, create_network
+from napari_ziggurat.progress import finish
 from napari_ziggurat.training.augment import Augmentation, Symmetry
 from napari_ziggurat.training.loop import Recipe, Trainee, make_batch
 from napari_ziggurat.training.planner import Machine, Wishes, design
@@ -17,8 +18,6 @@ from napari_ziggurat.training.sampling import LabelIndex, Sampler
 from napari_ziggurat.training.shares import estimate_shares
 from napari_ziggurat.training.validation import validate
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume, label_positions
-from napari_ziggurat.geometry import Spacing
-from napari_ziggurat.progress import finish
 from pyramids import PLANE
 
 GRIDS = SurroundGrids((4, 4), (8, 8), (8, 8))
