@@ -1,5 +1,8 @@
 """Networks that see the surroundings of their windows, from training to a finished output."""
 
+import multiprocessing
+import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from dying import run_and_die
 from interrupting import stop_after
 from models import tiny_model
 from napari_ziggurat.errors import InputError
@@ -57,14 +61,14 @@ def run(image: Image, out: Path, used: Model, options: SegmentOptions = EXACT) -
 @settings(
     max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(data=st.data())
+@given(data=st.data(), blend=st.booleans())
 def test_the_result_is_the_same_for_every_partition(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, blend: bool
 ) -> None:
     folder, image = tmp_path_factory.mktemp("cut"), image_from_array(PLANE, axes="yx")
     block = tuple(data.draw(st.integers(20, n)) for n in PLANE.shape)
-    whole = replace(EXACT, block=PLANE.shape, threads=1)
-    cut = replace(EXACT, block=block, threads=data.draw(st.integers(1, 3)))
+    whole = replace(EXACT, blend=blend, block=PLANE.shape, threads=1)
+    cut = replace(EXACT, blend=blend, block=block, threads=data.draw(st.integers(1, 3)))
     found = [
         run(image, folder / f"{name}.ome.zarr", model(), options)
         for name, options in (("whole", whole), ("cut", cut))
@@ -166,6 +170,21 @@ def test_an_interrupted_run_ends_with_the_bytes_of_a_calm_one(
 ) -> None:
     stop_after(segment(config), config.out, 5)
     stop_after(segment(config), config.out, 11)
+    finish(segment(config))
+    assert files_of(config.out) == calm
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_run_that_is_killed_ends_with_the_bytes_of_a_calm_one(
+    config: SegmentConfig, calm: dict[str, str]
+) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=run_and_die, args=(config, "before the journal", 4)
+    )
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
     finish(segment(config))
     assert files_of(config.out) == calm
 

@@ -131,7 +131,8 @@ class SurroundLattice:
         shape = tuple(n // f for n, f in zip(fine.padded_shape, grids.factor, strict=True))
         cells, rims = [], []
         for window, n, m in zip(fine.window, shape, grids.stride, strict=True):
-            rim = 0 if window == 1 else _ceil(-(-window // 4), m)
+            # Farther than the image is long there is nothing but the image again, mirrored.
+            rim = 0 if window == 1 else min(_ceil(-(-window // 4), m), _ceil(n, m))
             cells.append(min(max(m, (window - 2 * rim) // m * m), _ceil(n, m)))
             rims.append(rim)
         return cls(grids, shape, tuple(cells), tuple(rims))

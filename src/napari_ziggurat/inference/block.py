@@ -41,7 +41,7 @@ class Piece:
     probabilities : tuple of (classes, (Z), Y, X) float32 arrays
         None where they are not wanted.
     constant : bool
-        The window held one value per channel.
+        The window held one value per channel, and nothing was seen around it.
     """
 
     cell: Cell

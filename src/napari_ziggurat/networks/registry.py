@@ -128,8 +128,11 @@ def sees_surroundings(network: str | Composition) -> bool:
     """Tell whether a network sees more than a window, before there is a pyramid for it."""
     if isinstance(network, Composition) and "surround" in network.model_fields_set:
         return network.surround is not None
-    name = network.preset if isinstance(network, Composition) else network
-    return find_preset(name).build(_REFERENCE).surroundings is not None
+    preset = find_preset(network.preset if isinstance(network, Composition) else network)
+    try:
+        return preset.build(_REFERENCE).surroundings is not None
+    except ValidationError:  # one for volumes alone: what it sees decides an estimate, no more
+        return False
 
 
 def find_preset(name: str) -> PresetEntry:
