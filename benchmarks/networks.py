@@ -35,7 +35,8 @@ from torch import nn
 
 from napari_ziggurat.errors import ZigguratError
 from napari_ziggurat.geometry import Box, Spacing
-from napari_ziggurat.inference.predictor import Predictor, Surrounded, Window, resolve_precision
+from napari_ziggurat.inference.predictor import Predictor, resolve_precision
+from napari_ziggurat.inference.window import Surrounded, Window
 from napari_ziggurat.networks import Topology, configure_network, create_network
 from napari_ziggurat.networks.analysis import costs
 from napari_ziggurat.networks.device import bfloat16_trains, channels_last, lay_out

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from models import tiny_model
 from napari_ziggurat.geometry import Box, Lattice, SurroundGrids, SurroundLattice, mirrored
 from napari_ziggurat.inference import surroundings as module
-from napari_ziggurat.inference.predictor import Predictor, Surrounded
+from napari_ziggurat.inference.predictor import Predictor
 from napari_ziggurat.inference.surroundings import Surroundings
+from napari_ziggurat.inference.window import Surrounded
 from napari_ziggurat.networks import Model
 
 GRIDS = SurroundGrids((2, 2), (4, 4), (4, 4))

@@ -13,13 +13,8 @@ from napari_ziggurat.geometry import Box, Cell, Lattice
 from napari_ziggurat.inference.fusing import Fuser
 from napari_ziggurat.inference.labels import Decided, Decision
 from napari_ziggurat.inference.levels import PredictedLevel
-from napari_ziggurat.inference.predictor import (
-    Logits,
-    Predictor,
-    Surrounded,
-    Window,
-    is_constant,
-)
+from napari_ziggurat.inference.predictor import Logits, Predictor
+from napari_ziggurat.inference.window import Surrounded, Window, is_constant
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

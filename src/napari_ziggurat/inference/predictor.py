@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
 from threading import Lock
 from typing import Literal, Self, TypeVar
 
@@ -22,44 +21,13 @@ from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.inference.batches import Batches
 from napari_ziggurat.inference.cores import available_cores
 from napari_ziggurat.inference.slots import Slots
+from napari_ziggurat.inference.window import Surrounded, Window, constant_value, image_of
 from napari_ziggurat.networks.device import bfloat16_pays, channels_last, lay_out
 from napari_ziggurat.networks.norms import fold_batch_norm
 
-__all__ = [
-    "Logits",
-    "Precision",
-    "Predictor",
-    "Surrounded",
-    "Window",
-    "is_constant",
-    "resolve_precision",
-]
+__all__ = ["Logits", "Precision", "Predictor", "resolve_precision"]
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, eq=False)
-class Surrounded:
-    """A window and what is known of its surroundings.
-
-    Attributes
-    ----------
-    image : (C, (Z), Y, X) float32 array
-        Normalised.
-    hook : (F, (Z), Y, X) tensor
-        What the network's surround made of them, cropped to the window; on the CPU.
-    """
-
-    image: NDArray[np.float32]
-    hook: torch.Tensor
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the image."""
-        return self.image.shape
-
-
-Window = NDArray[np.float32] | Surrounded
 Logits = list[torch.Tensor]
 """One float32 or bfloat16 tensor (classes, (Z), Y, X) per output of the network."""
 
@@ -67,7 +35,6 @@ Precision = Literal["float32", "bfloat16"]
 
 _GPU_BATCH = 4
 _CONSTANTS_KEPT = 2
-_A_LOOK = 256
 
 
 def resolve_precision(name: str, device: torch.device) -> Precision:
@@ -248,7 +215,7 @@ class Predictor:
 
     def _one(self, window: Window) -> Logits:
         """Compute a window on the CPU, where threads compute others at the same time."""
-        key = _constant(window)
+        key = constant_value(window)
         if key is None:
             return self._alone(window)
         with self._constant_lock:  # of several threads with such a window one computes it
@@ -278,7 +245,7 @@ class Predictor:
 
     def _together(self, windows: Sequence[Window]) -> list[Logits]:
         """Compute a batch, but for windows of one value that were computed before."""
-        keys = [_constant(window) for window in windows]
+        keys = [constant_value(window) for window in windows]
         known = {n: self._constants[k] for n, k in enumerate(keys) if k in self._constants and k}
         new = [n for n in range(len(windows)) if n not in known]
         found = dict(zip(new, self.compute([windows[n] for n in new]), strict=True))
@@ -304,7 +271,7 @@ class Predictor:
         return [[each[n] for each in outputs] for n in range(len(windows))]
 
     def _run(self, windows: Sequence[Window]) -> torch.Tensor | list[torch.Tensor]:
-        x = self._on_device(torch.from_numpy(np.stack([_image(each) for each in windows])))
+        x = self._on_device(torch.from_numpy(np.stack([image_of(each) for each in windows])))
         hooks = [each.hook for each in windows if isinstance(each, Surrounded)]
         more = {"hook": self._on_device(torch.stack(hooks))} if hooks else {}
         found: torch.Tensor | list[torch.Tensor] = self._network(x, **more)
@@ -342,30 +309,6 @@ class Predictor:
             f"The memory of {self.device} does not suffice for one window of {window} voxels. "
             "End other programs that use it, or train a model with a smaller --patch."
         )
-
-
-def is_constant(window: Window) -> bool:
-    """Tell whether a window (C, (Z), Y, X) holds one value per channel."""
-    return _constant(window) is not None
-
-
-def _image(window: Window) -> NDArray[np.float32]:
-    return window.image if isinstance(window, Surrounded) else window
-
-
-def _constant(window: Window) -> bytes | None:
-    """Name a window that holds one value per channel; None for all others.
-
-    With surroundings it is none of these: what they hold is not the same in the whole window.
-    """
-    if isinstance(window, Surrounded):
-        return None
-    channels = window.reshape(window.shape[0], -1)
-    first, some = channels[:, :1], channels[:, :_A_LOOK]
-    # Most windows differ within their first voxels, so that few are looked through.
-    if (some == first).all() and (channels == first).all():
-        return first.tobytes() + repr(window.shape).encode()
-    return None
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -162,16 +162,16 @@ class ComposedNetwork(SegmentationNetwork):
         self, x: torch.Tensor, wanted: int, hook: torch.Tensor | None = None
     ) -> list[torch.Tensor]:
         """Compute the head's output, if there is a head, and then the neck's, fine to coarse."""
-        features = self.neck(self._encode(x, hook))
+        features = self.neck(self._encode(x, hook=hook))
         if isinstance(self.neck, RecursiveNeck):
-            features = self.neck.refine(features, partial(self._encode, x, hook))
+            features = self.neck.refine(features, partial(self._encode, x, hook=hook))
         if self.head is not None:
             features = [self.head(features), *features]
         found: list[torch.Tensor] = self.classifiers(features[:wanted])
         return found
 
     def _encode(
-        self, x: torch.Tensor, hook: torch.Tensor | None, *feedback: list[torch.Tensor]
+        self, x: torch.Tensor, *feedback: list[torch.Tensor], hook: torch.Tensor | None = None
     ) -> list[torch.Tensor]:
         *fine, coarsest = self.encoder(x, *feedback)
         coarsest = self.context(coarsest)

@@ -13,7 +13,8 @@ import numpy as np
 import psutil
 import torch
 
-from napari_ziggurat.inference.predictor import Predictor, Surrounded, Window
+from napari_ziggurat.inference.predictor import Predictor
+from napari_ziggurat.inference.window import Surrounded, Window
 from napari_ziggurat.runs.cost import Probe
 
 __all__ = ["Shown", "measure", "resident_memory"]
