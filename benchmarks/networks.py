@@ -5,7 +5,8 @@
 The pyramids are what the planner gives for a plane of 512 x 512 and for a volume of 64 x 256 x 256
 whose sections are 2.5 times thicker than its pixels; networks that cannot be built on that one are
 measured on the pyramid of an isotropic volume of 128 x 128 x 128. Forward: as ``segment`` computes,
-with norms folded and in 16 bit where the hardware has them. Step: as ``train`` makes it, with all
+with norms folded and in 16 bit where the hardware has them; surroundings, which windows of a
+segmentation share, are left out of it. Step: as ``train`` makes it, with all
 supervised outputs. Memory: the largest that a process held more than before it built the network.
 
 Each network has processes of its own, in which `unet` and the network are timed in turn. On one
@@ -33,12 +34,14 @@ import torch
 from torch import nn
 
 from napari_ziggurat.errors import ZigguratError
-from napari_ziggurat.geometry import Spacing
+from napari_ziggurat.geometry import Box, Spacing
 from napari_ziggurat.inference.predictor import Predictor, resolve_precision
+from napari_ziggurat.inference.window import Surrounded, Window
 from napari_ziggurat.networks import Topology, configure_network, create_network
 from napari_ziggurat.networks.analysis import costs
 from napari_ziggurat.networks.device import bfloat16_trains, channels_last, lay_out
 from napari_ziggurat.networks.network import SegmentationNetwork
+from napari_ziggurat.networks.outputs import blank_surroundings
 from napari_ziggurat.networks.registry import known_presets
 from napari_ziggurat.training.losses import deep_supervision_loss
 from napari_ziggurat.training.planner import Machine, Wishes, design
@@ -171,8 +174,14 @@ def timing(name: str, setting: Setting) -> Costs:
 def forward(setting: Setting, name: str) -> Work:
     """Give what computes one batch of windows; it has been done once."""
     device = torch.device(setting.device)
-    predictor = Predictor(setting.build(name), device, precision=resolve_precision("auto", device))
-    windows = setting.noise().numpy()
+    network = setting.build(name)
+    predictor = Predictor(network, device, precision=resolve_precision("auto", device))
+    windows: list[Window] = list(setting.noise().numpy())
+    if network.config.surroundings is not None:
+        # Of a feature that is there already: in a segmentation many windows share a cell.
+        grid = network.config.surroundings.hooks(Box.whole(windows[0].shape[1:])).shape
+        hook = torch.zeros(network.config.hook_channels, *grid)
+        windows = [Surrounded(window, hook) for window in windows]
     predictor.compute(windows)
     return lambda: predictor.compute(windows)
 
@@ -185,12 +194,13 @@ def step(setting: Setting, name: str) -> Work:
     optimiser = torch.optim.AdamW(network.parameters(), 1e-3, fused=True)
     image = setting.noise().to(device)
     target = (image[:, 0] > 0).byte() + 1
+    coarse = blank_surroundings(network.config, image)
 
     half = bfloat16_trains(device, image.ndim - 2)
 
     def make() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            logits = network(channels_last(image))
+            logits = network(channels_last(image), coarse)
         loss = deep_supervision_loss(logits, target)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -12,6 +12,7 @@ from napari_ziggurat.networks import (
     create_network,
 )
 from napari_ziggurat.networks.norms import reestimate_statistics
+from pyramids import seen
 
 
 def tiny_model(
@@ -40,7 +41,8 @@ def tiny_model(
     )
     config = configure_network(name, topology)
     network = create_network(config)
-    reestimate_statistics(network, [torch.randn(2, channels, *(16,) * dims) for _ in range(4)])
+    patches = [torch.randn(2, channels, *(16,) * dims) for _ in range(4)]
+    reestimate_statistics(network, [seen(network, patch) for patch in patches])
     values = {
         "network": config,
         "task": "semantic",

@@ -3,6 +3,7 @@
 import torch
 
 from napari_ziggurat.networks import Topology
+from napari_ziggurat.networks.network import SegmentationNetwork
 
 PLANE = Topology(
     dims=2, in_channels=1, out_channels=3, features=(4, 6, 8),
@@ -36,3 +37,11 @@ def encoded(topology: Topology, size: int) -> list[torch.Tensor]:
         torch.randn(2, c, *(size // 2**level,) * topology.dims)
         for level, c in enumerate(topology.features)
     ]
+
+
+def seen(network: SegmentationNetwork, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Give what a network is called with: an image, with noise around it where it sees that."""
+    grids = network.config.surroundings
+    if grids is None:
+        return (x,)
+    return x, torch.randn(*x.shape[:2], *grids.patch(x.shape[2:]), dtype=x.dtype)

@@ -102,6 +102,14 @@ def trunk(title: str, preset: str, *shown: Shown, levels: int = 4) -> Panel:
     return by_level(title, with_feedback(flow), shown)
 
 
+def surrounded(title: str, preset: str, *shown: Shown, levels: int = 4) -> Panel:
+    """Draw a network with its surroundings, here of the size of the image, on their grid."""
+    network = build(preset, plane(levels))
+    image, coarse = (torch.randn(1, 1, SIDE // n, SIDE // n) for n in (1, 4))
+    flow = dataflow(network, [image, coarse], named(shown)).without("input")
+    return by_level(title, flow, shown)
+
+
 def with_feedback(flow: Dataflow) -> Dataflow:
     """Make one of a stage and the sum of what it computes and is fed back."""
     for key, node in list(flow.nodes.items()):
@@ -262,6 +270,18 @@ def unet_family() -> list[Panel]:
     ]
 
 
+def surroundings() -> list[Panel]:
+    return [
+        surrounded(
+            "HookNet", "hooknet",
+            Shown(r"surround\.encoder\.stages\.\d+\.0", "surroundings", 0),
+            Shown(r"surround\.neck\.fuses\.\d+", "surroundings", 1),
+            replace(ENCODER, column=2), Shown("joined", "neck", 3),
+            Shown(r"neck\.fuses\.\d+", "neck", 4),
+        )
+    ]  # fmt: skip
+
+
 def encoders() -> list[Panel]:
     streams = Shown(r"encoder\.stages\.(\d+)\.\d+\.streams\.\d+", "encoder", lambda s, *_: 1.3 * s)
     return [
@@ -337,7 +357,7 @@ def equalizers() -> list[Panel]:
     ]
 
 
-PICTURES = (unet_family, encoders, blocks, contexts, necks, heads, equalizers)
+PICTURES = (unet_family, surroundings, encoders, blocks, contexts, necks, heads, equalizers)
 
 
 def main() -> None:

@@ -18,7 +18,8 @@ Place = tuple[float, float]
 # Colours that can be read on light and on dark pages.
 ROLES = {
     "encoder": "#4a7fb5", "neck": "#d9822b", "context": "#3f9c6b", "head": "#9a6bb3",
-    "attention gate": "#cf4f5b", "scale equalizer": "#b3931a", "join": "#7f8c8d",
+    "attention gate": "#cf4f5b", "scale equalizer": "#b3931a", "surroundings": "#2b95a3",
+    "join": "#7f8c8d",
 }  # fmt: skip
 GREY, FINER, COARSER, TEXT = "#808080", "#d9822b", "#4a7fb5", "#7a7a7a"
 SIGNS = {"+": "added", "c": "concatenated", "×": "gated", "g": "gated by a mean, added"}

@@ -20,7 +20,7 @@ from napari_ziggurat.networks import (
 )
 from napari_ziggurat.networks.norms import fold_batch_norm, reestimate_statistics
 from napari_ziggurat.networks.registry import register_network
-from pyramids import ANISOTROPIC, FIVE_LEVELS, PLANE
+from pyramids import ANISOTROPIC, FIVE_LEVELS, PLANE, seen
 
 CASES = [(PLANE, (1, 1, 51, 37)), (ANISOTROPIC, (2, 2, 9, 35, 26)), (PLANE, (2, 1, 1, 1))]
 NAMES = [info.name for info in list_networks()]
@@ -73,7 +73,8 @@ def test_contract(name: str, topology: Topology, shape: tuple[int, ...]) -> None
     slow = topology.dims == 3 and name in ISOTROPIC
     dtype = torch.float32 if slow else torch.float64  # rounding is far below what is learned
     network, x = build(name, topology).to(dtype), torch.randn(shape, dtype=dtype)
-    logits = network.train()(x)
+    inputs = seen(network, x)
+    logits = network.train()(*inputs)
     assert isinstance(logits, list)
     assert 1 <= len(logits) <= network.config.supervised
     expected = (shape[0], topology.out_channels, *shape[2:])
@@ -83,8 +84,8 @@ def test_contract(name: str, topology: Topology, shape: tuple[int, ...]) -> None
         idle = re.compile(IDLE[name][0] if name in IDLE else "none")
         assert [k for k in without_gradient(network) if not idle.fullmatch(k)] == []
     with torch.no_grad():
-        assert network.eval()(x).shape == expected
-        scales = network.scales(x)
+        assert network.eval()(*inputs).shape == expected
+        scales = network.scales(*inputs)
     assert len(scales) == len(logits)
 
 
@@ -93,20 +94,22 @@ def test_reduced_precision_works_in_training_and_evaluation(
     name: str, topology: Topology, shape: tuple[int, ...]
 ) -> None:
     network = build(name, topology)
-    x = torch.randn(shape)
+    inputs = seen(network, torch.randn(shape))
     with torch.autocast("cpu", torch.bfloat16):
-        logits = network.train()(x)
+        logits = network.train()(*inputs)
     sum(each.float().square().sum() for each in logits).backward()
     with torch.no_grad():
-        assert network.eval().bfloat16()(x.bfloat16()).dtype == torch.bfloat16
+        halved = (each.bfloat16() for each in inputs)
+        assert network.eval().bfloat16()(*halved).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(("topology", "shape"), CASES[:2])
 def test_saved_reloaded_and_folded_it_computes_the_same(
     name: str, topology: Topology, shape: tuple[int, ...], tmp_path: Path
 ) -> None:
-    network, x = build(name, topology), torch.randn(shape)
-    reestimate_statistics(network, [torch.randn(2, *shape[1:])])
+    network = build(name, topology)
+    inputs = seen(network, torch.randn(shape))
+    reestimate_statistics(network, [seen(network, torch.randn(2, *shape[1:]))])
     save_file(network.state_dict(), tmp_path / "weights")
     adapter = TypeAdapter(AnyNetworkConfig)
     config = adapter.validate_json(adapter.dump_json(network.config))
@@ -114,20 +117,20 @@ def test_saved_reloaded_and_folded_it_computes_the_same(
     again = create_network(config)
     again.load_state_dict(load_file(tmp_path / "weights"), strict=True)
     with torch.no_grad():
-        expected = network.eval()(x)
-        assert torch.equal(again.eval()(x), expected)
-        folded = fold_batch_norm(again)(x)
+        expected = network.eval()(*inputs)
+        assert torch.equal(again.eval()(*inputs), expected)
+        folded = fold_batch_norm(again)(*inputs)
     torch.testing.assert_close(folded, expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("topology", "shape"), CASES[:2])
 def test_one_step_lowers_the_loss(name: str, topology: Topology, shape: tuple[int, ...]) -> None:
     network = build(name, topology).train()
-    x = torch.randn(shape)
-    target = (x[:, 0] > 0).long()
+    inputs = seen(network, torch.randn(shape))
+    target = (inputs[0][:, 0] > 0).long()
 
     def loss() -> torch.Tensor:
-        return sum(nn.functional.cross_entropy(each, target) for each in network(x))
+        return sum(nn.functional.cross_entropy(each, target) for each in network(*inputs))
 
     before = loss()
     before.backward()

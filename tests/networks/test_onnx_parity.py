@@ -33,7 +33,9 @@ from pyramids import ANISOTROPIC, FIVE_LEVELS, PLANE
 pytestmark = pytest.mark.onnx
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra `onnx`")
 
-REFUSED = {"monai_swin_unetr"}  # test_onnx.py
+REFUSED = {  # test_onnx.py, test_surround.py
+    "monai_swin_unetr", "hooknet", "hook_residual_unet", "hook_attention_unet", "hook_unetpp",
+}  # fmt: skip
 ISOTROPIC = {"monai_basic_unet", "monai_basic_unetpp"}
 PLANES = sorted({info.name for info in list_networks()} - REFUSED)
 # One of each encoder, context, neck and head that has an operator of its own.

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from models import tiny_model
+from napari_ziggurat.errors import InputError
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.uncertainty import UncertainNetwork
 
@@ -29,6 +30,12 @@ def _ask(*outputs: tuple[float, ...]) -> tuple[np.ndarray, float, float]:
     assert found.shape == (1, 5, 16, 24)
     *mean, entropy, disagreement = found[0, :, 5, 7].tolist()
     return np.array(mean), entropy, disagreement
+
+
+def test_a_network_with_a_surround_is_refused():
+    hooked = tiny_model(name="hooknet", features=(4, 6, 6)).network
+    with pytest.raises(InputError, match="'hooknet' sees the surroundings"):
+        UncertainNetwork(hooked)
 
 
 def test_outputs_that_are_sure_and_agree_are_certain():

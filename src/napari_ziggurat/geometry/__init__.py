@@ -7,6 +7,12 @@ from napari_ziggurat.geometry.blocks import Block, BlockGrid
 from napari_ziggurat.geometry.box import Box
 from napari_ziggurat.geometry.cutting import cut
 from napari_ziggurat.geometry.spacing import Spacing
+from napari_ziggurat.geometry.surroundings import (
+    SurroundCell,
+    SurroundGrids,
+    SurroundLattice,
+    mirrored,
+)
 from napari_ziggurat.geometry.tiles import Tiles
 from napari_ziggurat.geometry.upsampling import Upsampling
 from napari_ziggurat.geometry.windows import Cell, Lattice
@@ -21,8 +27,12 @@ __all__ = [
     "Lattice",
     "Node",
     "Spacing",
+    "SurroundCell",
+    "SurroundGrids",
+    "SurroundLattice",
     "Tiles",
     "Upsampling",
     "blend_weights",
     "cut",
+    "mirrored",
 ]

@@ -13,7 +13,8 @@ from napari_ziggurat.geometry import Box, Cell, Lattice
 from napari_ziggurat.inference.fusing import Fuser
 from napari_ziggurat.inference.labels import Decided, Decision
 from napari_ziggurat.inference.levels import PredictedLevel
-from napari_ziggurat.inference.predictor import Logits, Predictor, Window, is_constant
+from napari_ziggurat.inference.predictor import Logits, Predictor
+from napari_ziggurat.inference.window import Surrounded, Window, is_constant
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -35,7 +36,7 @@ class Piece:
     probabilities : tuple of (classes, (Z), Y, X) float32 arrays
         None where they are not wanted.
     constant : bool
-        The window held one value per channel.
+        The window held one value per channel, and nothing was seen around it.
     """
 
     cell: Cell
@@ -61,14 +62,21 @@ class WindowReader:
         Image as stored -> float32.
     flat : bool
         The network sees planes: the axis of length one is dropped.
+    around : callable or None
+        Box of a window -> hook feature of its surroundings (F, (Z), Y, X), where they are seen.
     """
 
     read: Callable[[Box], NDArray[Any]]
     normalise: _Normalise
     flat: bool
+    around: Callable[[Box], torch.Tensor] | None = None
 
-    def __call__(self, cell: Cell) -> NDArray[np.float32]:
+    def __call__(self, cell: Cell) -> Window:
         """Give the window (C, (Z), Y, X); mirrored where it passes the end of the image."""
+        window = self._image(cell)
+        return window if self.around is None else Surrounded(window, self.around(cell.window))
+
+    def _image(self, cell: Cell) -> NDArray[np.float32]:
         image = self.normalise(self.read(cell.read_box))
         missing = [(0, w - n) for w, n in zip(cell.window.shape, cell.read_box.shape, strict=True)]
         window = np.pad(image, [(0, 0), *missing], mode="symmetric")

@@ -8,6 +8,7 @@ fixed shape, the last one padded. When memory runs out, fewer are computed at th
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from threading import Lock
 from typing import Literal, Self, TypeVar
 
@@ -20,13 +21,13 @@ from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.inference.batches import Batches
 from napari_ziggurat.inference.cores import available_cores
 from napari_ziggurat.inference.slots import Slots
+from napari_ziggurat.inference.window import Surrounded, Window, constant_value, image_of
 from napari_ziggurat.networks.device import bfloat16_pays, channels_last, lay_out
 from napari_ziggurat.networks.norms import fold_batch_norm
 
-__all__ = ["Logits", "Precision", "Predictor", "Window", "is_constant", "resolve_precision"]
+__all__ = ["Logits", "Precision", "Predictor", "resolve_precision"]
 
 Result = TypeVar("Result")
-Window = NDArray[np.float32]
 Logits = list[torch.Tensor]
 """One float32 or bfloat16 tensor (classes, (Z), Y, X) per output of the network."""
 
@@ -34,7 +35,6 @@ Precision = Literal["float32", "bfloat16"]
 
 _GPU_BATCH = 4
 _CONSTANTS_KEPT = 2
-_A_LOOK = 256
 
 
 def resolve_precision(name: str, device: torch.device) -> Precision:
@@ -60,6 +60,8 @@ class Predictor:
         Threads; all cores that may be used when None.
     exact : bool
         Keep the batch as it is when memory runs out, and fail: another batch changes the last bits.
+    surround : Module, optional
+        The part of the network that sees surroundings, where there is one.
 
     Attributes
     ----------
@@ -67,6 +69,8 @@ class Predictor:
         Windows per forward as asked for, and now: fewer once the memory ran out.
     forwards : int
         Windows that went through the network so far.
+    surround_forwards : int
+        Windows of surroundings that did.
     """
 
     def __init__(
@@ -78,16 +82,19 @@ class Predictor:
         batch: int | None = None,
         threads: int | None = None,
         exact: bool = False,
+        surround: nn.Module | None = None,
     ) -> None:
         self.device = device
         self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self.full_batch = self.batch = 1 if device.type == "cpu" else (batch or _GPU_BATCH)
         self.threads = threads or available_cores()
-        self.forwards = 0
+        self.forwards = self.surround_forwards = 0
         self._exact = exact
         self._slots = Slots(self.threads)
         self._network = fold_batch_norm(network.eval()).to(device=device, dtype=self.dtype)
         lay_out(self._network)
+        self._surround = surround
+        self._device_memory = Lock()  # of a GPU: surroundings are not computed beside a batch
         self._torch_threads = torch.get_num_threads()
         self._constants: dict[bytes, Logits] = {}
         self._constant_lock = Lock()
@@ -184,30 +191,52 @@ class Predictor:
             except RuntimeError as error:
                 self._back_off(error, windows[0].shape, batch)
 
+    def surroundings(self, window: NDArray[np.float32]) -> torch.Tensor:
+        """Compute the hook feature (F, (Z), Y, X) of a window of surroundings (C, (Z), Y, X) now.
+
+        It is called by what `submit` was given to load; the feature lies on the CPU.
+
+        Raises
+        ------
+        WorkFailed
+            The memory does not suffice.
+        """
+        if self.device.type == "cpu":
+            return self._in_slot(window.shape, lambda: self._look_around(window))
+        with self._device_memory:
+            try:
+                return self._look_around(window)
+            except RuntimeError as error:
+                self._back_off(error, window.shape, 1)
+                raise
+
     def _work(self, load: Callable[[], Window], finish: Callable[[Logits], Result]) -> Result:
         return finish(self._one(load()))
 
     def _one(self, window: Window) -> Logits:
         """Compute a window on the CPU, where threads compute others at the same time."""
-        key = _constant(window)
+        key = constant_value(window)
         if key is None:
-            return self._in_slot(window)
+            return self._alone(window)
         with self._constant_lock:  # of several threads with such a window one computes it
             if key not in self._constants:
-                self._keep(key, self._in_slot(window))
+                self._keep(key, self._alone(window))
             return self._constants[key]
 
-    def _in_slot(self, window: Window) -> Logits:
+    def _alone(self, window: Window) -> Logits:
+        return self._in_slot(window.shape, lambda: self._forward([window], 1)[0])
+
+    def _in_slot(self, shape: tuple[int, ...], work: Callable[[], Result]) -> Result:
         while True:
             slots = self._slots  # `limit` may give others for the next image
             seen = slots.take()
             try:
-                return self._forward([window], 1)[0]
+                return work()
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
                 if not slots.shrink(seen):
-                    raise WorkFailed(self._too_much(window.shape)) from error
+                    raise WorkFailed(self._too_much(shape)) from error
             finally:
                 slots.give_back()
 
@@ -216,7 +245,7 @@ class Predictor:
 
     def _together(self, windows: Sequence[Window]) -> list[Logits]:
         """Compute a batch, but for windows of one value that were computed before."""
-        keys = [_constant(window) for window in windows]
+        keys = [constant_value(window) for window in windows]
         known = {n: self._constants[k] for n, k in enumerate(keys) if k in self._constants and k}
         new = [n for n in range(len(windows)) if n not in known]
         found = dict(zip(new, self.compute([windows[n] for n in new]), strict=True))
@@ -233,13 +262,31 @@ class Predictor:
     @torch.inference_mode()
     def _forward(self, windows: Sequence[Window], batch: int) -> list[Logits]:
         """Compute windows in a batch of one shape, which the last of them fills up."""
-        stacked = np.stack([*windows, *[windows[-1]] * (batch - len(windows))])
-        x = torch.from_numpy(stacked).to(self.device).to(self.dtype)
-        found = self._network(channels_last(x))
+        filled = [*windows, *[windows[-1]] * (batch - len(windows))]
+        with self._device_memory if self._surround and self.device.type != "cpu" else nullcontext():
+            found = self._run(filled)
         outputs = found if isinstance(found, list) else [found]
         with self._counting:
             self.forwards += len(windows)
         return [[each[n] for each in outputs] for n in range(len(windows))]
+
+    def _run(self, windows: Sequence[Window]) -> torch.Tensor | list[torch.Tensor]:
+        x = self._on_device(torch.from_numpy(np.stack([image_of(each) for each in windows])))
+        hooks = [each.hook for each in windows if isinstance(each, Surrounded)]
+        more = {"hook": self._on_device(torch.stack(hooks))} if hooks else {}
+        found: torch.Tensor | list[torch.Tensor] = self._network(x, **more)
+        return found
+
+    @torch.inference_mode()
+    def _look_around(self, window: NDArray[np.float32]) -> torch.Tensor:
+        assert self._surround is not None  # whoever asks has a network with one
+        hook: torch.Tensor = self._surround(self._on_device(torch.from_numpy(window[None])))
+        with self._counting:
+            self.surround_forwards += 1
+        return hook[0].cpu().contiguous()
+
+    def _on_device(self, batch: torch.Tensor) -> torch.Tensor:
+        return channels_last(batch.to(self.device).to(self.dtype))
 
     def _back_off(self, error: RuntimeError, shape: tuple[int, ...], batch: int) -> None:
         """Halve the batch after memory ran out; raise where that is no way out."""
@@ -262,21 +309,6 @@ class Predictor:
             f"The memory of {self.device} does not suffice for one window of {window} voxels. "
             "End other programs that use it, or train a model with a smaller --patch."
         )
-
-
-def is_constant(window: Window) -> bool:
-    """Tell whether a window (C, (Z), Y, X) holds one value per channel."""
-    return _constant(window) is not None
-
-
-def _constant(window: Window) -> bytes | None:
-    """Name a window that holds one value per channel; None for all others."""
-    channels = window.reshape(window.shape[0], -1)
-    first, some = channels[:, :1], channels[:, :_A_LOOK]
-    # Most windows differ within their first voxels, so that few are looked through.
-    if (some == first).all() and (channels == first).all():
-        return first.tobytes() + repr(window.shape).encode()
-    return None
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

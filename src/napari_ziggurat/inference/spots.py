@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box, Cell, Lattice, cut
 from napari_ziggurat.inference.block import WindowReader
-from napari_ziggurat.inference.predictor import Logits, Predictor, Window
+from napari_ziggurat.inference.predictor import Logits, Predictor
+from napari_ziggurat.inference.window import Window, image_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -107,7 +108,7 @@ class SpotFinder:
     @torch.inference_mode()
     def _measure_all(self, load: _Load, time: int, found: Logits) -> Looked:
         assert load.window is not None  # it was computed
-        maps, grey = found[0], load.window
+        maps, grey = found[0], image_of(load.window)
         if load.reader.flat:
             maps, grey = maps[:, None], grey[:, None]
         spots = []
@@ -117,7 +118,7 @@ class SpotFinder:
                 spots.append(self._measure(box, time, maps[inside], grey[inside]))
         return Looked(1, tuple(spots))
 
-    def _measure(self, box: Box, time: int, maps: torch.Tensor, grey: Window) -> Spot:
+    def _measure(self, box: Box, time: int, maps: torch.Tensor, grey: NDArray[np.float32]) -> Spot:
         *classes, entropy, disagreement = maps.flatten(1).mean(dim=1).tolist()
         score = entropy * min(1.0, box.size / self._whole)
         look = (*classes, *_look(grey))
@@ -132,12 +133,12 @@ class SpotFinder:
         return size
 
 
-def _is_constant(grey: Window) -> bool:
+def _is_constant(grey: NDArray[np.float32]) -> bool:
     first = grey.reshape(len(grey), -1)[:, :1]
     return bool((grey.reshape(len(grey), -1) == first).all())
 
 
-def _look(grey: Window) -> Sequence[float]:
+def _look(grey: NDArray[np.float32]) -> Sequence[float]:
     """Mean, spread and mean difference of neighbours in the plane, of each channel."""
     flat = grey.reshape(len(grey), -1).astype(np.float64)
     differences = [_differences(grey, axis) for axis in (-2, -1)]
@@ -146,7 +147,7 @@ def _look(grey: Window) -> Sequence[float]:
     return found
 
 
-def _differences(grey: Window, axis: int) -> NDArray[np.float64]:
+def _differences(grey: NDArray[np.float32], axis: int) -> NDArray[np.float64]:
     if grey.shape[axis] < 2:
         return np.zeros(len(grey))
     found: NDArray[np.float64] = (

@@ -19,6 +19,7 @@ from napari_ziggurat.networks.fusion import CatFuse, Fuse
 from napari_ziggurat.networks.necks.none import NoNeck
 from napari_ziggurat.networks.necks.unet import AttentionGate
 from napari_ziggurat.networks.network import ComposedNetwork, SegmentationNetwork
+from napari_ziggurat.networks.outputs import blank_surroundings
 
 __all__ = [
     "Components",
@@ -231,12 +232,15 @@ def fusion_scales(network: SegmentationNetwork, x: torch.Tensor) -> list[FusionS
 
 
 def costs(network: SegmentationNetwork, size: Sequence[int]) -> list[Cost]:
-    """Count parameters and multiply-adds of each part for one input ((Z), Y, X); all come last."""
-    x = torch.zeros(1, network.config.topology.in_channels, *size)
+    """Count parameters and multiply-adds of each part for one input ((Z), Y, X); all come last.
+
+    Where surroundings are seen they are those of a patch: in a segmentation neighbours share them.
+    """
     device = next(network.parameters()).device
+    x = torch.zeros(1, network.config.topology.in_channels, *size, device=device)
     counter = FlopCounterMode(display=False, depth=2)
     with evaluating(network), torch.no_grad(), counter:
-        network(x.to(device))
+        network(x, blank_surroundings(network.config, x))
     flops = counter.get_flop_counts()
     root = type(network).__name__
     rows = []

@@ -11,12 +11,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from napari_ziggurat.networks.equalizer import ScaleEqualizer
 from napari_ziggurat.networks.fusion import CatFuse, Fuse
+from napari_ziggurat.networks.inputs import Inputs, as_arguments
 
 __all__ = ["calibrate", "fold_equalizers", "initialise_weights", "uncalibrated"]
 
 
 @torch.no_grad()
-def calibrate(network: nn.Module, batches: Sequence[torch.Tensor]) -> list[Fuse]:
+def calibrate(network: nn.Module, batches: Sequence[Inputs]) -> list[Fuse]:
     """Measure every equalizer, fusion by fusion in the order of execution.
 
     An equalizer changes what those after it see: measuring all at once would leave variances of
@@ -27,8 +28,8 @@ def calibrate(network: nn.Module, batches: Sequence[torch.Tensor]) -> list[Fuse]
     ----------
     network : Module
         Left in the mode (training or not) that it was in.
-    batches : sequence of (N, C, (Z), Y, X) tensors
-        4 to 8 batches of training patches.
+    batches : sequence of Inputs
+        4 to 8 batches of training patches, with their surroundings where the network sees them.
 
     Returns
     -------
@@ -77,17 +78,17 @@ def fold_equalizers(network: nn.Module) -> list[str]:
     return folded
 
 
-def _measure(network: nn.Module, fusion: Fuse, batches: Sequence[torch.Tensor]) -> None:
+def _measure(network: nn.Module, fusion: Fuse, batches: Sequence[Inputs]) -> None:
     equalizers = _equalizers(fusion)
     for each in equalizers:
         each.observe()
     for batch in batches:
-        network(batch)
+        network(*as_arguments(batch))
     for each in equalizers:
         each.freeze()
 
 
-def _in_order(network: nn.Module, batch: torch.Tensor) -> list[Fuse]:
+def _in_order(network: nn.Module, batch: Inputs) -> list[Fuse]:
     """Fusions that are equalized, as they are met first."""
     met: dict[Fuse, None] = {}
     fusions = [m for m in network.modules() if isinstance(m, Fuse) and len(m.equalizers)]
@@ -95,7 +96,7 @@ def _in_order(network: nn.Module, batch: torch.Tensor) -> list[Fuse]:
         each.register_forward_hook(lambda module, *_: met.setdefault(module)) for each in fusions
     ]
     with _like_training(network):
-        network(batch)
+        network(*as_arguments(batch))
     for hook in hooks:
         hook.remove()
     return list(met)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError, MissingError
+from napari_ziggurat.geometry import SurroundGrids
 from napari_ziggurat.networks.config import AnyNetworkConfig
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.networks.level_weights import LevelWeights
@@ -141,6 +142,12 @@ class ModelSpec(BaseModel):
         """Total stride of the network per axis of ``axes``; 1 along axes it does not see."""
         missing = len(self.axes) - self.dims
         return (1,) * missing + self.network.stride
+
+    @property
+    def surroundings(self) -> SurroundGrids | None:
+        """Grids of the surroundings that it sees, per axis of ``axes``; None where it sees none."""
+        grids = self.network.surroundings
+        return grids and grids.seen_by(len(self.axes))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.networks.config import ComposedConfig, Context, Encoder, Head, Neck
 from napari_ziggurat.networks.parts import Equalize, Norm, Upsampling
+from napari_ziggurat.networks.surround import SurroundConfig
 from napari_ziggurat.networks.topology import Strict
 
 __all__ = ["DEFAULT_PRESET", "Composition", "explain_errors"]
@@ -26,7 +27,7 @@ class Composition(Strict):
         Gives what is not said here; a part that is said replaces its part as a whole.
     encoder, context, neck, head : PartConfig
         Written as a ``kind``, or as a mapping of a ``kind`` and its settings.
-    norm, upsampling, equalize, equalize_sums
+    norm, upsampling, equalize, equalize_sums, surround
         As in `ComposedConfig`.
     """
 
@@ -40,6 +41,7 @@ class Composition(Strict):
     upsampling: Upsampling = "linear"
     equalize: Equalize = "off"
     equalize_sums: bool = False
+    surround: SurroundConfig | None = None
     _source: str = ""
 
     @classmethod

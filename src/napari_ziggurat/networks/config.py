@@ -3,8 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, SerializeAsAny, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
+from napari_ziggurat.geometry import SurroundGrids
 from napari_ziggurat.networks import contexts, heads  # noqa: F401  register their parts
 from napari_ziggurat.networks.encoders import ResidualEncoderConfig
 from napari_ziggurat.networks.monai_designs import MonaiDesign, refusal
@@ -21,6 +31,7 @@ from napari_ziggurat.networks.parts import (
     Upsampling,
     find_part,
 )
+from napari_ziggurat.networks.surround import SurroundConfig
 from napari_ziggurat.networks.topology import AxisValues, Strict, Topology
 
 __all__ = ["AnyNetworkConfig", "ComposedConfig", "MonaiConfig", "NetworkConfig", "Topology"]
@@ -56,6 +67,16 @@ class NetworkConfig(Strict):
         """Ratio of the input to the coarsest grid there is; the input is padded to it."""
         return self.topology.total_stride
 
+    @property
+    def surroundings(self) -> SurroundGrids | None:
+        """Grids of the surroundings that it sees, along its axes; None where it sees none."""
+        return None
+
+    @property
+    def hook_channels(self) -> int:
+        """Channels of the feature that is made of the surroundings; 0 where it sees none."""
+        return 0
+
 
 class ComposedConfig(NetworkConfig):
     """Encoder -> context -> neck -> head.
@@ -71,6 +92,9 @@ class ComposedConfig(NetworkConfig):
         ``"explicit"``, ``"initialisation"`` or ``"off"``.
     equalize_sums : bool
         Also before every sum of levels.
+    surround : SurroundConfig or None
+        A branch over the surroundings of the window; left out of what is written where there is
+        none, as it was before there was such a thing.
     """
 
     encoder: Encoder = ResidualEncoderConfig()
@@ -80,11 +104,22 @@ class ComposedConfig(NetworkConfig):
     upsampling: Upsampling = "linear"
     equalize: Equalize = "off"
     equalize_sums: bool = False
+    surround: SurroundConfig | None = None
 
     @property
     def stride(self) -> AxisValues:
         """Ratio of the input to the coarsest grid there is; the input is padded to it."""
         return self.neck.pyramid(self.topology).total_stride
+
+    @property
+    def surroundings(self) -> SurroundGrids | None:
+        """Grids of the surroundings that it sees, along its axes; None where it sees none."""
+        return None if self.surround is None else self.surround.grids(self.topology)
+
+    @property
+    def hook_channels(self) -> int:
+        """Channels of the feature that is made of the surroundings; 0 where it sees none."""
+        return self.surround.hook_channels(self.topology) if self.surround else 0
 
     @property
     def style(self) -> Style:
@@ -99,6 +134,8 @@ class ComposedConfig(NetworkConfig):
         given = [part for part in parts if part is not None]
         for part in given:
             part.check(self.topology)
+        if self.surround is not None:
+            self.surround.check(self.topology, self.encoder)
         if self.neck.feeds_back and not self.encoder.takes_feedback:
             raise ValueError(f"neck '{self.neck.kind}' feeds back into the encoder's stages, and "
                              f"encoder '{self.encoder.kind}' takes none; choose for example "
@@ -110,12 +147,21 @@ class ComposedConfig(NetworkConfig):
         self._refuse_idle_equalizers(given)
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        if written.get("surround", "") is None:
+            del written["surround"]
+        return written
+
     def _refuse_idle_equalizers(self, given: Sequence[PartConfig]) -> None:
         if self.equalize == "initialisation" and self.equalize_sums:
             raise ValueError("equalizers of sums have no weights of their own to move into; "
                              "take equalize 'explicit', or leave out equalize_sums")  # fmt: skip
-        if self.equalize == "off" or any(
-            part.fuses or (part.adds and self.equalize_sums) for part in given
+        if (
+            self.equalize == "off"
+            or self.surround is not None
+            or any(part.fuses or (part.adds and self.equalize_sums) for part in given)
         ):
             return
         parts = ", ".join(f"{part.purpose} '{part.kind}'" for part in given)

@@ -34,7 +34,9 @@ class MonaiNetwork(SegmentationNetwork):
         with redirect_stdout(sys.stderr):
             self.network = build(config)
 
-    def logits(self, x: torch.Tensor, wanted: int) -> list[torch.Tensor]:
+    def logits(
+        self, x: torch.Tensor, wanted: int, hook: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
         """Compute MONAI's outputs, finest and best first; some designs have only one."""
         return self._run(self.network, x)[:wanted]
 

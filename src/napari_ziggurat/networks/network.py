@@ -1,17 +1,18 @@
 """The contract of all networks: pad, compute, crop; in training every supervised output."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import partial
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from napari_ziggurat.networks.blocks import crop, resize
+from napari_ziggurat.errors import InputError
+from napari_ziggurat.networks.blocks import ConvSpec, conv_norm_act, crop, resize
 from napari_ziggurat.networks.config import ComposedConfig, NetworkConfig
 from napari_ziggurat.networks.contracts import RecursiveNeck
+from napari_ziggurat.networks.fusion import CatFuse
 from napari_ziggurat.networks.heads.classifiers import Classifiers
+from napari_ziggurat.networks.padding import pad_to_grid, pad_to_multiple, pad_to_size
 
 __all__ = ["ComposedNetwork", "SegmentationNetwork", "pad_to_multiple"]
 
@@ -22,6 +23,9 @@ class SegmentationNetwork(nn.Module, ABC):
     In training the output is a list of logits, finest and best first, each on the grid of the
     input; in evaluation it is one tensor. The input is padded inside to a multiple of the total
     stride and the logits are cropped: no caller sees the padding.
+
+    A network with a surround sees the surroundings beside the image: given as such, or as the
+    feature that its ``surround`` has made of them, cropped to the image.
 
     Parameters
     ----------
@@ -44,42 +48,78 @@ class SegmentationNetwork(nn.Module, ABC):
         self.stride = config.stride
 
     @abstractmethod
-    def logits(self, x: torch.Tensor, wanted: int) -> list[torch.Tensor]:
+    def logits(
+        self, x: torch.Tensor, wanted: int, hook: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
         """Compute the first ``wanted`` outputs, best first, each on a grid of its own.
 
-        The input is a multiple of the total stride along each axis.
+        The input is a multiple of the total stride along each axis; the hook feature, where the
+        network has a surround, covers it.
         """
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
+    def forward(
+        self,
+        x: torch.Tensor,
+        coarse: torch.Tensor | None = None,
+        *,
+        hook: torch.Tensor | None = None,
+    ) -> torch.Tensor | list[torch.Tensor]:
         """Map an image (N, C, (Z), Y, X) to logits (N, classes, (Z), Y, X).
 
         Labels are never downsampled: logits are brought to the grid of the input, so that a
         stroke one voxel wide teaches every output.
+
+        Parameters
+        ----------
+        x : (N, C, (Z), Y, X) tensor
+            The image.
+        coarse : (N, C, (Z), Y, X) tensor, optional
+            Surroundings with the same centre, as large as `SurroundGrids.patch` says.
+        hook : (N, F, (Z), Y, X) tensor, optional
+            Instead of them, what ``surround`` made of them, cropped to the image.
+
+        Raises
+        ------
+        InputError
+            The network needs surroundings and is given none, or the other way round.
         """
-        padded = self._padded(x)
+        padded, hook = self._padded(x), self._hook(x, coarse, hook)
         wanted = self.config.supervised if self.training else 1
         logits = [
             crop(resize(each, padded.shape[2:]), x.shape[2:])
-            for each in self.logits(padded, wanted)
+            for each in self.logits(padded, wanted, hook)
         ]
         return logits if self.training else self._shifted(logits[0])
 
-    def scales(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def scales(
+        self,
+        x: torch.Tensor,
+        coarse: torch.Tensor | None = None,
+        *,
+        hook: torch.Tensor | None = None,
+    ) -> list[torch.Tensor]:
         """Map an image to the logits of every supervised output, each at its own resolution.
 
-        Coarse logits cover the image up to the next whole voxel of their grid.
+        Coarse logits cover the image up to the next whole voxel of their grid. Parameters are
+        those of `forward`.
         """
-        padded = self._padded(x)
-        found = self.logits(padded, self.config.supervised)
+        padded, hook = self._padded(x), self._hook(x, coarse, hook)
+        found = self.logits(padded, self.config.supervised, hook)
         return [self._shifted(crop(each, _covering(x, padded, each))) for each in found]
 
     def _padded(self, x: torch.Tensor) -> torch.Tensor:
-        """Pad to the stride, and to two voxels of the coarsest grid for norms that compare them."""
-        multiple = self.stride
         compares = self.training or self.config.norm != "batch"
-        if compares and not torch.compiler.is_exporting() and _within(x, multiple):
-            multiple = (*multiple[:-1], 2 * multiple[-1])
-        return pad_to_multiple(x, multiple)
+        return pad_to_grid(x, self.stride, compares=compares)
+
+    def _hook(
+        self, x: torch.Tensor, coarse: torch.Tensor | None, hook: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        """Give the hook feature of an image; a network without a surround has none."""
+        if coarse is not None or hook is not None:
+            raise InputError(
+                f"Network '{self.config.name}' sees no surroundings, and was given some."
+            )
+        return None
 
     def _shifted(self, logits: torch.Tensor) -> torch.Tensor:
         return logits + self.shift.view(-1, *[1] * (logits.ndim - 2))
@@ -92,6 +132,11 @@ class ComposedNetwork(SegmentationNetwork):
     ----------
     config : ComposedConfig
         The parts and their sizes.
+
+    Attributes
+    ----------
+    surround : SurroundBranch or None
+        Maps surroundings to the hook feature, whose grid is that of the coarsest level.
     """
 
     def __init__(self, config: ComposedConfig) -> None:
@@ -107,33 +152,67 @@ class ComposedNetwork(SegmentationNetwork):
             channels.insert(0, self.head.channels)
         supervised = channels[: config.supervised]
         self.classifiers = Classifiers(topology.dims, supervised, topology.out_channels)
+        self.grids = config.surroundings
+        self.surround, self.joined = None, None
+        if config.surround is not None:
+            self.surround = config.surround.build(topology, style, config.encoder)
+            self.joined = _joint(config)
 
-    def logits(self, x: torch.Tensor, wanted: int) -> list[torch.Tensor]:
+    def logits(
+        self, x: torch.Tensor, wanted: int, hook: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
         """Compute the head's output, if there is a head, and then the neck's, fine to coarse."""
-        features = self.neck(self._encode(x))
+        features = self.neck(self._encode(x, hook=hook))
         if isinstance(self.neck, RecursiveNeck):
-            features = self.neck.refine(features, partial(self._encode, x))
+            features = self.neck.refine(features, partial(self._encode, x, hook=hook))
         if self.head is not None:
             features = [self.head(features), *features]
         found: list[torch.Tensor] = self.classifiers(features[:wanted])
         return found
 
-    def _encode(self, x: torch.Tensor, *feedback: list[torch.Tensor]) -> list[torch.Tensor]:
+    def _encode(
+        self, x: torch.Tensor, *feedback: list[torch.Tensor], hook: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
         *fine, coarsest = self.encoder(x, *feedback)
-        return [*fine, self.context(coarsest)]
+        coarsest = self.context(coarsest)
+        if self.joined is not None and hook is not None:
+            coarsest = self.joined([coarsest, pad_to_size(hook, coarsest.shape[2:])])
+        return [*fine, coarsest]
+
+    def _hook(
+        self, x: torch.Tensor, coarse: torch.Tensor | None, hook: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        if self.surround is None or self.grids is None:
+            return super()._hook(x, coarse, hook)
+        if hook is not None:
+            return hook
+        if coarse is None:
+            raise InputError(
+                f"Network '{self.config.name}' sees the surroundings of a window as well, and this "
+                "works on a window alone. Take a network without a surround for it."
+            )
+        inside = [-(-n // h) for n, h in zip(x.shape[2:], self.grids.hook, strict=True)]
+        return _centre(self.surround(coarse), inside)
 
 
-def pad_to_multiple(x: torch.Tensor, stride: Sequence[int]) -> torch.Tensor:
-    """Repeat the last voxels until each spatial axis is a multiple of its stride."""
-    missing = [-n % m for n, m in zip(x.shape[2:], stride, strict=True)]
-    if not torch.compiler.is_exporting() and not any(missing):
-        return x  # an exported network must not depend on the size of its example
-    pads = [p for n in reversed(missing) for p in (0, n)]
-    return functional.pad(x, pads, mode="replicate")
+def _joint(config: ComposedConfig) -> CatFuse:
+    """Make what joins the coarsest feature with the hook and brings it back to its channels."""
+    own, style = config.topology.features[-1], config.style
+    spec = ConvSpec(style.dims, (1,) * style.dims, style.norm)
+    return CatFuse(conv_norm_act(spec, (own + config.hook_channels, own)), 2, style)
 
 
-def _within(x: torch.Tensor, size: Sequence[int]) -> bool:
-    return all(n <= most for n, most in zip(x.shape[2:], size, strict=True))
+def _centre(hook: torch.Tensor, size: list[int]) -> torch.Tensor:
+    """Cut the middle out of the feature of surroundings: what belongs to the image."""
+    for axis, n in enumerate(size, start=2):
+        spare = hook.shape[axis] - n
+        if spare < 0 or spare % 2:
+            raise InputError(
+                f"Surroundings must have the centre of the image; their feature has "
+                f"{tuple(hook.shape[2:])} voxels and the image {tuple(size)} on the same grid."
+            )
+        hook = hook.narrow(axis, spare // 2, n)
+    return hook
 
 
 def _covering(x: torch.Tensor, padded: torch.Tensor, logits: torch.Tensor) -> list[int]:

@@ -14,6 +14,8 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from napari_ziggurat.networks.inputs import Inputs, as_arguments
+
 __all__ = ["fold_batch_norm", "kept_norms", "reestimate_statistics"]
 
 # Where MONAI's blocks keep a convolution and the norm that follows it.
@@ -34,7 +36,7 @@ _KEPT: Mapping[type[nn.Module], str] = {
 
 
 @torch.no_grad()
-def reestimate_statistics(network: nn.Module, batches: Iterable[torch.Tensor]) -> None:
+def reestimate_statistics(network: nn.Module, batches: Iterable[Inputs]) -> None:
     """Replace the running statistics of batch norm by those of the given data.
 
     The moving average kept while training lags behind the parameters; here every batch counts the
@@ -44,8 +46,8 @@ def reestimate_statistics(network: nn.Module, batches: Iterable[torch.Tensor]) -
     ----------
     network : Module
         Left in the mode (training or not) that it was in.
-    batches : iterable of (N, C, (Z), Y, X) tensors
-        Training patches.
+    batches : iterable of Inputs
+        Training patches (N, C, (Z), Y, X), with their surroundings where the network sees them.
     """
     norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
     if not norms:
@@ -57,7 +59,7 @@ def reestimate_statistics(network: nn.Module, batches: Iterable[torch.Tensor]) -
         norm.momentum = None  # cumulative average
     network.train()
     for batch in batches:
-        network(batch)
+        network(*as_arguments(batch))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.train(was_training)

@@ -20,7 +20,15 @@ from napari_ziggurat.networks.config import MonaiConfig, NetworkConfig
 from napari_ziggurat.networks.monai_designs import MonaiDesign
 from napari_ziggurat.networks.norms import fold_batch_norm, kept_norms
 
-__all__ = ["INPUT", "OUTPUT", "ExportReport", "export_onnx", "relative_error", "require_onnx"]
+__all__ = [
+    "INPUT",
+    "OUTPUT",
+    "ExportReport",
+    "export_onnx",
+    "refuse_surroundings",
+    "relative_error",
+    "require_onnx",
+]
 
 INPUT, OUTPUT = "image", "logits"
 """Names of the exported input and output."""
@@ -79,6 +87,7 @@ def export_onnx(model: Model, path: Path) -> ExportReport:
         An equalizer was never calibrated, an operator has no counterpart in ONNX or fails there,
         or the results differ; the message names it.
     """
+    refuse_surroundings(model.spec.network)
     require_onnx()
     _refuse_fixed(model.spec.network)
     network, folded = _prepared(model)
@@ -122,6 +131,16 @@ def relative_error(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> f
     if found.shape != wanted.shape or not np.isfinite(found - wanted).all():
         return float("inf")
     return float(np.abs(found - wanted).max() / max(1.0, np.abs(wanted).max()))
+
+
+def refuse_surroundings(config: NetworkConfig) -> None:
+    """Raise InputError for a network that other programs would have to show the surroundings to."""
+    if config.surroundings is not None:
+        raise InputError(
+            f"Network '{config.name}' cannot be exported: it sees the surroundings of a window as "
+            "well, on a grid that other programs do not know. Segment with 'ziggurat segment', or "
+            "train a network without a surround, such as 'unet'."
+        )
 
 
 def _refuse_fixed(config: NetworkConfig) -> None:

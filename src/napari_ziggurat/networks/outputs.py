@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from napari_ziggurat.networks.blocks import resize
+from napari_ziggurat.networks.config import NetworkConfig
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.topology import AxisValues
 
-__all__ = ["SelectedOutputs", "output_ratios"]
+__all__ = ["SelectedOutputs", "blank_surroundings", "output_ratios"]
 
 
 class SelectedOutputs(nn.Module):
@@ -29,12 +30,13 @@ class SelectedOutputs(nn.Module):
         self.network = network
         self.outputs = tuple(outputs)
 
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def forward(self, x: torch.Tensor, *, hook: torch.Tensor | None = None) -> list[torch.Tensor]:
         """Map (N, C, (Z), Y, X), a multiple of the total stride, to logits.
 
-        The best output is on the grid of the input, as the network alone gives it.
+        The best output is on the grid of the input, as the network alone gives it. The hook
+        feature is that of `SegmentationNetwork.forward`.
         """
-        best, *others = self.network.scales(x)
+        best, *others = self.network.scales(x, hook=hook)
         found = [resize(best, x.shape[2:]), *others]
         return [found[output] for output in self.outputs]
 
@@ -47,5 +49,11 @@ def output_ratios(network: SegmentationNetwork) -> tuple[AxisValues, ...]:
     shapes_only = copy.deepcopy(network).eval().to("meta")
     with torch.inference_mode():
         x = torch.zeros(1, config.topology.in_channels, *size, device="meta")
-        found = shapes_only.scales(x)
+        found = shapes_only.scales(x, blank_surroundings(config, x))
     return tuple(tuple(n // m for n, m in zip(size, each.shape[2:], strict=True)) for each in found)
+
+
+def blank_surroundings(config: NetworkConfig, x: torch.Tensor) -> torch.Tensor | None:
+    """Give surroundings of zeros for an image (N, C, (Z), Y, X); None where none are seen."""
+    grids = config.surroundings
+    return None if grids is None else x.new_zeros(*x.shape[:2], *grids.patch(x.shape[2:]))

@@ -74,6 +74,11 @@ def _prunable(network: SegmentationNetwork) -> ComposedConfig:
             "encoder that computes level after level: its output on the finest grid has a version "
             "for every depth."
         )
+    if network.config.surroundings is not None:
+        raise InputError(
+            f"Network '{config.name}' cannot be pruned: the surroundings join its coarsest level, "
+            "and a shallower network would not see them. Use it whole, or train a 'unetpp'."
+        )
     assert isinstance(config, ComposedConfig)
     return config
 

@@ -28,6 +28,7 @@ __all__ = [
     "known_presets",
     "list_networks",
     "register_network",
+    "sees_surroundings",
 ]
 
 Preset = Callable[[Topology], NetworkConfig]
@@ -121,6 +122,17 @@ def configure_network(
     except ValidationError as error:
         what = "; ".join(explain_errors(error, ComposedConfig))
         raise InputError(f"Network '{called}' does not fit: {what}.") from None
+
+
+def sees_surroundings(network: str | Composition) -> bool:
+    """Tell whether a network sees more than a window, before there is a pyramid for it."""
+    if isinstance(network, Composition) and "surround" in network.model_fields_set:
+        return network.surround is not None
+    preset = find_preset(network.preset if isinstance(network, Composition) else network)
+    try:
+        return preset.build(_REFERENCE).surroundings is not None
+    except ValidationError:  # one for volumes alone: what it sees decides an estimate, no more
+        return False
 
 
 def find_preset(name: str) -> PresetEntry:

@@ -22,6 +22,7 @@ from napari_ziggurat.networks.onnx_export import (
     OUTPUT,
     ExportReport,
     export_onnx,
+    refuse_surroundings,
     relative_error,
     require_onnx,
 )
@@ -72,6 +73,7 @@ def export_tensorrt(model: Model, path: Path) -> ExportReport:
     InputError
         The model cannot be written as ONNX, TensorRT cannot build it, or the results differ.
     """
+    refuse_surroundings(model.spec.network)
     _require_tensorrt()
     require_onnx()
     tensorrt: Any = import_module("tensorrt")

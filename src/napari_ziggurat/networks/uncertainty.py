@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from napari_ziggurat.errors import InputError
 from napari_ziggurat.networks.blocks import resize
 from napari_ziggurat.networks.network import SegmentationNetwork
 
@@ -34,6 +35,11 @@ class UncertainNetwork(nn.Module):
     weights : sequence of float
         Of each output in training, the best first; halving where it is empty.
 
+    Raises
+    ------
+    InputError
+        The network has a surround.
+
     References
     ----------
     N. Houlsby et al., Bayesian active learning for classification and preference learning, 2011,
@@ -42,6 +48,11 @@ class UncertainNetwork(nn.Module):
 
     def __init__(self, network: SegmentationNetwork, weights: Sequence[float] = ()) -> None:
         super().__init__()
+        if getattr(network, "surround", None) is not None:
+            raise InputError(
+                f"Network '{network.config.name}' sees the surroundings of a window as well, and "
+                "suggestions are made from windows alone. Take a model without a surround."
+            )
         self.network = network
         self.weights = tuple(weights)
 

@@ -27,7 +27,8 @@ def begin(
 
 def look_through(plan: SegmentPlan, session: Session) -> Run[tuple[Intensity, ...]]:
     """Refuse what a network cannot use before anything is written; normalisation of each time."""
-    yield from refuse_not_finite(plan.image, plan.level, plan.read_region)
+    for level, region in plan.read_regions:
+        yield from refuse_not_finite(plan.image, level, region)
     found: list[Intensity] = []
     for moment in range(plan.times):
         found.append(session.intensity(plan.image, plan.level, moment))

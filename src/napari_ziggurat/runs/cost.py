@@ -29,10 +29,13 @@ class Probe:
         Time of a forward: one window on the CPU, one batch on a GPU.
     memory : int
         Bytes that it takes at its peak, on the device.
+    around : float
+        Time of a window of surroundings, where they are seen.
     """
 
     seconds: float
     memory: int
+    around: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,17 @@ class Cost:
             return groups * engine.probe.memory
         bytes_each = 2 if engine.precision == "bfloat16" else 4
         features = self.plan.spec.network.topology.features[0]
-        return engine.at_once * self._window * bytes_each * features * _TENSORS_ALIVE
+        around = self.plan.surround
+        largest = max(self._window, math.prod(around.lattice.window_shape) if around else 0)
+        return engine.at_once * largest * bytes_each * features * _TENSORS_ALIVE
 
     @property
     def memory(self) -> int:
         """Bytes of the machine's memory that the run takes at its peak, this process included."""
         engine = self.plan.engine
         network = self.network if engine.free is None else 0
-        each = engine.base + network + self._windows_waiting + self._blocks + _MARGIN
+        held = self._windows_waiting + self._blocks + self._surroundings
+        each = engine.base + network + held + _MARGIN
         waits = engine.base if engine.processes > 1 else 0  # the process that started the others
         passes = (replace(coarse, engine=engine).cost.memory for coarse in self.plan.coarse)
         return max(engine.processes * each + waits, *passes, 0)
@@ -80,7 +86,10 @@ class Cost:
         engine = self.plan.engine
         if engine.probe is None:
             return None
-        return self.plan.all_windows / (engine.at_once * engine.processes) * engine.probe.seconds
+        groups = self.plan.all_windows / engine.at_once
+        alone = engine.at_once if engine.device == "cpu" else 1  # a GPU computes them one by one
+        around = self.plan.surround_windows / alone * engine.probe.around
+        return (groups * engine.probe.seconds + around) / engine.processes
 
     def render(self) -> str:
         """Say the costs in words."""
@@ -115,6 +124,15 @@ class Cost:
         made = block.size * self._bytes_written * self._voxels_predicted
         ahead = plan.blocks_open * (read * plan.image.dtype.itemsize + blended)
         return int(ahead + (plan.blocks_open + _BLOCKS_WRITTEN) * made)
+
+    @property
+    def _surroundings(self) -> int:
+        """Features of the surroundings that are kept, and what is read to make them."""
+        plan = self.plan
+        if plan.surround is None:
+            return 0
+        bytes_each = 2 if plan.engine.precision == "bfloat16" else 4
+        return plan.surround.memory(plan.region, bytes_each, plan.engine.waiting)
 
     def _share(self, coarse: "SegmentPlan") -> float:
         """Voxels of a coarser level per voxel of this one."""

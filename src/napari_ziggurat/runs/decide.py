@@ -14,6 +14,7 @@ from napari_ziggurat.runs.gate import GateRule
 from napari_ziggurat.runs.level import check_fit, choose_level
 from napari_ziggurat.runs.options import SegmentOptions, coarse_changes
 from napari_ziggurat.runs.plan import Engine, SegmentPlan, by
+from napari_ziggurat.runs.surround import plan_surround
 
 __all__ = ["decide", "views_of", "with_coarse", "with_gate"]
 
@@ -51,7 +52,7 @@ def decide(
     region = _region(image, level, options.box)
     _check_grids(region, levels)
     _check_blend(options)
-    _check_augment(options, image)
+    _check_augment(options, image, spec)
     shape = image.levels[level].shape
     lattice = _lattice(shape, spec, options)
     chunk, shard = _storage(region.shape, lattice.cell_shape, options.block)
@@ -59,7 +60,10 @@ def decide(
         image, spec, level, region, lattice, levels, chunk, shard, engine, options.probabilities,
         options.probability_type, options.version,
         (*notes, *_network_notes(spec, options, levels), *_machine_notes(options, engine)),
+        surround=plan_surround(image, spec, level, lattice),
     )  # fmt: skip
+    if plan.surround is not None:
+        plan = plan.with_note(plan.surround.render(lattice.read_box(region)))
     return _fused(plan, options) if options.levels else plan
 
 
@@ -227,7 +231,13 @@ def _check_blend(options: SegmentOptions) -> None:
         )
 
 
-def _check_augment(options: SegmentOptions, image: Image) -> None:
+def _check_augment(options: SegmentOptions, image: Image, spec: ModelSpec) -> None:
+    if options.augment and spec.surroundings is not None:
+        raise InputError(
+            f"--augment {','.join(options.augment)} changes windows, and network "
+            f"'{spec.network.name}' sees their surroundings as well, which are computed once as "
+            "they are. Leave --augment out."
+        )
     if options.augment and options.all_scales:
         raise InputError("--augment is for the finest output only; leave out --all-scales.")
     if "flips" in options.augment and image.affine is not None:

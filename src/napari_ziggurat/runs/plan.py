@@ -14,6 +14,7 @@ from napari_ziggurat.inference.levels import PredictedLevel
 from napari_ziggurat.networks.checkpoint import ModelSpec
 from napari_ziggurat.runs.cost import Cost, Probe
 from napari_ziggurat.runs.gate import GateRule
+from napari_ziggurat.runs.surround import SurroundPlan
 
 __all__ = ["Engine", "SegmentPlan", "by", "output_axes"]
 
@@ -84,6 +85,8 @@ class SegmentPlan:
         By what it is decided where to compute; everywhere when None.
     weights : tuple of tuple of float
         Where levels are fused, one for each level, the finest first, and class.
+    surround : SurroundPlan or None
+        Where the surroundings come from that the network sees; None where it sees none.
     """
 
     image: Image
@@ -102,6 +105,7 @@ class SegmentPlan:
     coarse: tuple["SegmentPlan", ...] = ()
     gate: GateRule | None = None
     weights: tuple[tuple[float, ...], ...] = ()
+    surround: SurroundPlan | None = None
 
     @property
     def grid(self) -> BlockGrid:
@@ -109,9 +113,11 @@ class SegmentPlan:
         return BlockGrid(self.region, self.shard)
 
     @property
-    def read_region(self) -> Box:
-        """Voxels of the level that the windows read: the region and the context around it."""
-        return self.lattice.read_box(self.region)
+    def read_regions(self) -> tuple[tuple[int, Box], ...]:
+        """Levels that are read, and the voxels of each: the region and what is seen around it."""
+        inside = self.lattice.read_box(self.region)
+        own = (self.level, inside)
+        return (own,) if self.surround is None else (own, self.surround.read_region(inside))
 
     @property
     def times(self) -> int:
@@ -127,6 +133,13 @@ class SegmentPlan:
     def all_windows(self) -> int:
         """Windows to compute, those of coarser levels included."""
         return self.windows + sum(each.windows for each in self.coarse)
+
+    @property
+    def surround_windows(self) -> int:
+        """Windows of surroundings to compute, those of coarser levels of the image included."""
+        seen = self.lattice.read_box(self.region)
+        own = self.times * self.surround.windows(seen) if self.surround else 0
+        return own + sum(each.surround_windows for each in self.coarse)
 
     def upsampling(self, coarse: int) -> Upsampling:
         """Tell how voxels of a coarser level of the image are brought to the grid of this plan."""
@@ -193,6 +206,7 @@ class SegmentPlan:
 
     def as_dict(self) -> dict[str, object]:
         """Give the figures as JSON can hold them."""
+        seen = self.lattice.read_box(self.region)
         return {
             "level": self.level,
             "shape": list(self.region.shape),
@@ -217,6 +231,7 @@ class SegmentPlan:
                 for number, level in enumerate(self.levels)
             ],
             "notes": list(self.notes),
+            **({"surroundings": self.surround.as_dict(seen)} if self.surround else {}),
         }
 
     @property

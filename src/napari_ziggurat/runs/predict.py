@@ -45,11 +45,15 @@ def predict_box(
     """
     with Session(model, SegmentOptions(level=level, box=str(box), device=device)) as session:
         plan = session.plan(image)
-        yield from refuse_not_finite(image, level, plan.read_region, time)
+        for number, region in plan.read_regions:
+            yield from refuse_not_finite(image, number, region, time)
         found = BlockResult.empty(plan, box)
         total = plan.lattice.count(box)
         reader = session.reader(
-            lambda window: image.read(level, window, time), session.intensity(image, level, time)
+            lambda window: image.read(level, window, time),
+            session.intensity(image, level, time),
+            session.surroundings(plan),
+            time,
         )
         for done, piece in enumerate(session.cells(plan).predict(box, reader), 1):
             found.put(piece)

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_ziggurat.inference.block import CellPredictor, WindowReader
 from napari_ziggurat.inference.labels import Decision
 from napari_ziggurat.inference.levels import PredictedLevel, finest_level, predicted_levels
 from napari_ziggurat.inference.predictor import Predictor, resolve_precision
+from napari_ziggurat.inference.surroundings import Surroundings
 from napari_ziggurat.networks import Intensity, Model, ModelSpec
 from napari_ziggurat.networks.averaging import AveragedNetwork
 from napari_ziggurat.networks.device import resolve_device
@@ -32,7 +34,8 @@ from napari_ziggurat.runs.gate import choose_gate
 from napari_ziggurat.runs.journal import Fingerprint
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.plan import Engine, SegmentPlan
-from napari_ziggurat.runs.probe import measure, resident_memory
+from napari_ziggurat.runs.probe import Shown, measure, resident_memory
+from napari_ziggurat.runs.surround import SurroundPlan
 
 __all__ = ["Session"]
 
@@ -81,8 +84,9 @@ class Session:
             batch=options.batch,
             threads=options.threads,
             exact=options.exact,
+            surround=getattr(network, "surround", None),
         )
-        self._probes: dict[tuple[int, ...], Probe] = {}
+        self._probes: dict[Shown, Probe] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -137,9 +141,49 @@ class Session:
         )
         return CellPredictor(plan.lattice, plan.levels, decision, self.predictor)
 
-    def reader(self, read: Callable[[Box], NDArray[Any]], intensity: Intensity) -> WindowReader:
-        """Give what makes windows of voxels (C, (Z), Y, X) as stored."""
-        return WindowReader(read, intensity.apply, flat=self.spec.dims < len(self.spec.axes))
+    def reader(
+        self,
+        read: Callable[[Box], NDArray[Any]],
+        intensity: Intensity,
+        surroundings: Surroundings | None = None,
+        time: int = 0,
+    ) -> WindowReader:
+        """Give what makes windows of voxels (C, (Z), Y, X) as stored.
+
+        Parameters
+        ----------
+        read : callable
+            Box of the image -> voxels.
+        intensity : Intensity
+            Normalises them.
+        surroundings : Surroundings or None
+            Those of the image, as `surroundings` gives them.
+        time : int
+            Time point, whose surroundings are seen.
+        """
+        hook = None if surroundings is None else surroundings.hook
+        around = hook and partial(hook, time=time, normalise=intensity.apply)
+        return WindowReader(read, intensity.apply, self._flat, around)
+
+    def surroundings(self, plan: SegmentPlan) -> Surroundings | None:
+        """Give what makes and keeps the features of the surroundings; None where none are seen."""
+        if plan.surround is None:
+            return None
+        coarser = plan.surround.coarser
+        level = plan.level if coarser.stored is None else coarser.stored
+
+        def read(box: Box, time: int) -> NDArray[Any]:
+            voxels = coarser.read(box, time)
+            plan.image.check_present(level)  # chunks of a store that is gone would be gaps
+            return voxels
+
+        compute = self.predictor.surroundings
+        return Surroundings(plan.surround.lattice, read, compute, flat=self._flat)
+
+    @property
+    def _flat(self) -> bool:
+        """The network sees planes of volumes."""
+        return self.spec.dims < len(self.spec.axes)
 
     def _decide(self, image: Image, processes: int, probe: Probe | None) -> SegmentPlan:
         predictor = self.predictor
@@ -153,12 +197,12 @@ class Session:
         return plan if gate is None else with_gate(plan, gate)
 
     def _probe(self, plan: SegmentPlan) -> Probe:
-        shape = (len(self.spec.channels), *plan.lattice.window_shape[-self.spec.dims :])
-        if shape not in self._probes:
+        shown = _shown(plan)
+        if shown not in self._probes:
             most = min(_SHOWN, plan.engine.at_once)
             beside = max(1, most_windows(plan, self.options, most))
-            self._probes[shape] = measure(self.predictor, shape, beside)
-        return self._probes[shape]
+            self._probes[shown] = measure(self.predictor, shown, beside)
+        return self._probes[shown]
 
     def intensity(self, image: Image, level: int, time: int) -> Intensity:
         """Give the normalisation for a time point: the model's, or of the image itself.
@@ -184,6 +228,7 @@ class Session:
         used = [plan.level, *(each.level for each in plan.coarse)]
         # What only some runs have is left out of the others: those began before there was such.
         special: dict[str, object] = {"levels": _fusion(plan)} if plan.weights else {}
+        special |= {"surroundings": _seen_around(plan.surround)} if plan.surround else {}
         special |= {"augment": list(self.options.augment)} if self.options.augment else {}
         return Fingerprint(
             {
@@ -220,6 +265,26 @@ def _fusion(plan: SegmentPlan) -> dict[str, object]:
         "coarser": {str(each.level): sample_digest(each.image, each.level) for each in plan.coarse},
         "weights": [list(row) for row in plan.weights],
     }
+
+
+def _seen_around(surround: SurroundPlan) -> dict[str, object]:
+    """Give what decides the surroundings: where they come from, and what is in that level."""
+    stored, image = surround.coarser.stored, surround.coarser.image
+    content = None if stored is None else sample_digest(image, stored)
+    place = None if stored is None else _place(image.levels[stored])
+    return {**surround.decides, "content": content, "place": place}
+
+
+def _shown(plan: SegmentPlan) -> Shown:
+    """Give the shapes of what the network is shown before the run."""
+    channels, dims = len(plan.spec.channels), plan.spec.dims
+    window = (channels, *plan.lattice.window_shape[-dims:])
+    if plan.surround is None:
+        return Shown(window)
+    lattice = plan.surround.lattice
+    hook = lattice.grids.hooks(Box.whole(plan.lattice.window_shape)).shape[-dims:]
+    around = (channels, *lattice.window_shape[-dims:])
+    return Shown(window, (plan.surround.channels, *hook), around)
 
 
 def _place(level: Level) -> list[object]:

@@ -218,7 +218,8 @@ def _validate(network: torch.nn.Module, setup: TrainSetup) -> dict[str, float]:
     """Dice by class name on the validation images."""
     volumes = setup.validation
     each = each_with(setup.intensity, volumes)
-    scores = validate(network, volumes, each, setup.shape.patch, flat=setup.flat)
+    patch = setup.shape.patch
+    scores = validate(network, volumes, each, patch, flat=setup.flat, around=setup.around)
     names = {c.value: c.name for c in setup.classes}
     return {names[value]: score for value, score in scores.items()}
 

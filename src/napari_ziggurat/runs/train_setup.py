@@ -9,6 +9,7 @@ import torch
 
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError
+from napari_ziggurat.geometry import SurroundGrids
 from napari_ziggurat.images.class_names import named_classes
 from napari_ziggurat.networks import (
     Composition,
@@ -19,6 +20,7 @@ from napari_ziggurat.networks import (
     configure_network,
 )
 from napari_ziggurat.networks.device import bfloat16_trains
+from napari_ziggurat.networks.registry import sees_surroundings
 from napari_ziggurat.progress import Run
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.network_file import read_network
@@ -86,7 +88,16 @@ class TrainSetup:
         """What augmentation may do."""
         shape = self.shape
         square = shape.patch[-1] == shape.patch[-2]
-        return Symmetry(shape.dims, _may_mirror(self.data.volumes), shape.in_plane, square)
+        grids = self.network.surroundings
+        factor = () if grids is None else grids.factor
+        square = square and factor[-1:] == factor[-2:-1]
+        mirror = _may_mirror(self.data.volumes)
+        return Symmetry(shape.dims, mirror, shape.in_plane, square, factor)
+
+    @property
+    def around(self) -> SurroundGrids | None:
+        """Grids of the surroundings that the network sees, along the axes of the images."""
+        return _around(self.network, self.shape)
 
     @property
     def corrects_shares(self) -> bool:
@@ -137,6 +148,7 @@ def prepare(
         machine,
         _wishes(config, kept),
         None if parent is None else parent.spec.network.topology,
+        2 if _sees_surroundings(named, parent) else 1,
     )
     intensity, each, why = fingerprint(data.volumes, data.index)
     digest = hashlib.sha256(repr((intensity, each)).encode()).hexdigest()
@@ -148,11 +160,38 @@ def prepare(
         each = each_with(intensity, data.volumes)
     network = _network(config, named, shape, data) if parent is None else parent.spec.network
     shape = _fit(shape, network, machine, config.depth)
-    sampler = Sampler(data.volumes, each, data.index, shape.patch, _balanced(data.index))
+    around = _around(network, shape)
+    if around is not None:
+        data = replace(data, volumes=[v.surrounded(around.factor) for v in data.volumes])
+        validation = [v.surrounded(around.factor) for v in validation]
+    sampler = Sampler(
+        data.volumes, each, data.index, shape.patch, _balanced(data.index), around=around
+    )
     half = bfloat16_trains(device, network.topology.dims)
     words = f"{device}, {'bfloat16' if half else 'float32'}"
-    reasons = (*data.notes, *shape.reasons, why, words)
+    reasons = (*data.notes, *shape.reasons, *_around_words(data.volumes[0], around), why, words)
     return TrainSetup(config, data, validation, sampler, shape, intensity, network, digest, reasons)
+
+
+def _sees_surroundings(named: str | Composition, parent: Model | None) -> bool:
+    if parent is not None:
+        return parent.spec.network.surroundings is not None
+    return sees_surroundings(named)
+
+
+def _around(network: NetworkConfig, shape: Design) -> SurroundGrids | None:
+    """Give the grids of the surroundings that a network sees, along the axes of the images."""
+    grids = network.surroundings
+    return grids and grids.seen_by(len(shape.patch))
+
+
+def _around_words(volume: LabelledVolume, grids: SurroundGrids | None) -> tuple[str, ...]:
+    if grids is None or volume.around is None:
+        return ()
+    level = volume.around.stored
+    where = f"level {level} of the image" if level is not None else "means of what is trained on"
+    factor = " x ".join(map(str, grids.factor))
+    return (f"surroundings of each patch, {factor} voxels in one: {where}",)
 
 
 def _machine(device: torch.device, memory: int) -> Machine:

@@ -92,6 +92,7 @@ class Worker:
         self._gate = output.gate
         self._cells: CellPredictor = session.cells(output.plan)
         self._background = Background(self._cells)
+        self._surroundings = session.surroundings(output.plan)
         self._writer = output.writer
         self._log: Log = output.journal.log()
         self._coarse = coarse_probabilities(output.plan, output.out)
@@ -158,27 +159,31 @@ class Worker:
 
     def _begin(self, task: Task, cells: list[Cell], read: _Read) -> None:
         result = BlockResult.empty(self._plan, task.node.block.write_box)
-        reader = self._session.reader(read, self._intensity(task.time))
+        reader = self._reader(read, task.time)
         fuser = self._fuser(task)
         self._open += 1
         self._blocks.append(_Block(task, result, iter(cells), reader, fuser, len(cells)))
 
     def _submit_constant(self, task: Task, cells: list[Cell], value: NDArray[Any]) -> None:
         """Begin a block of which nothing is stored; it is finished where it is background."""
-        intensity = self._intensity(task.time)
         one = value.reshape(-1, *[1] * len(self._plan.lattice.shape))
 
         def read(box: Box) -> NDArray[Any]:
             return np.broadcast_to(one, (len(one), *box.shape))
 
-        seen, reader = intensity.apply(one).tobytes(), self._session.reader(read, intensity)
-        # Where more than the labels of this level is wanted, each voxel has to be made.
-        more = self._plan.probabilities or self._plan.weights
+        # Where more than the labels of this level is wanted, each voxel has to be made; and what
+        # lies around such a block may be anything.
+        more = self._plan.probabilities or self._plan.weights or self._surroundings
+        seen = self._intensity(task.time).apply(one).tobytes()
+        reader = self._reader(read, task.time)
         if more or not self._background.covers(cells, seen, reader):
             self._begin(task, cells, read)
         else:
             windows = len(cells)
             self._write(task, partial(self._leave_empty, task, windows), unreported=windows)
+
+    def _reader(self, read: _Read, time: int) -> WindowReader:
+        return self._session.reader(read, self._intensity(time), self._surroundings, time)
 
     def _read(self, task: Task) -> _Read:
         """Read the voxels of a block once, in another thread; its windows are cut from them."""

@@ -1,11 +1,14 @@
 """Augmentation: patches as other people, microscopes and scanners might have seen them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from monai.data.meta_obj import set_track_meta
 from monai.transforms import (
+    Affine,
     Compose,
     RandAdjustContrastd,
     RandAffined,
@@ -22,6 +25,7 @@ from numpy.typing import NDArray
 __all__ = ["Augmentation", "Symmetry"]
 
 _KEYS = ("image", "target")
+_COARSE = "coarse"
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,15 @@ class Symmetry:
         Rotate and zoom in y and x only, because z is much coarser.
     square : bool
         Patches are as high as wide, so that a quarter turn keeps their shape.
+    factor : tuple of int
+        Voxels of the patch per voxel of its surroundings and axis; empty where none are seen.
     """
 
     dims: int
     mirror: bool
     in_plane: bool
     square: bool = True
+    factor: tuple[int, ...] = ()
 
 
 class Augmentation:
@@ -70,23 +77,70 @@ class Augmentation:
         seed : int
             Decides every random choice.
         """
-        self._steps.set_random_state(seed=seed)
-        done = self._steps({"image": image, "target": target[None]})
+        done = self._changed({"image": image, "target": target[None]}, seed)
         return np.asarray(done["image"], np.float32), np.asarray(done["target"], np.uint8)[0]
+
+    def together(
+        self,
+        image: NDArray[np.float32],
+        target: NDArray[np.uint8],
+        coarse: NDArray[np.float32],
+        seed: int,
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
+        """Change a patch, and its surroundings (C, (Z), Y, X) about the same centre."""
+        done = self._changed({"image": image, "target": target[None], _COARSE: coarse}, seed)
+        return (
+            np.asarray(done["image"], np.float32),
+            np.asarray(done["target"], np.uint8)[0],
+            np.asarray(done[_COARSE], np.float32),
+        )
+
+    def _changed(self, patch: dict[str, NDArray[Any]], seed: int) -> Mapping[str, Any]:
+        self._steps.set_random_state(seed=seed)
+        changed: Mapping[str, Any] = self._steps(patch)
+        return changed
 
 
 def _spatial(symmetry: Symmetry) -> list[Transform]:
     axes = range(symmetry.dims)
     plane = (symmetry.dims - 2, symmetry.dims - 1)
-    steps: list[Transform] = [_affine(symmetry)]
+    keys, some = (*_KEYS, _COARSE), {"allow_missing_keys": True}
+    affine = _affine(symmetry)
+    steps: list[Transform] = [affine, _AffineAround(affine, symmetry.factor)]
     if symmetry.mirror:
-        steps += [RandFlipd(_KEYS, prob=0.5, spatial_axis=axis) for axis in axes]
+        steps += [RandFlipd(keys, prob=0.5, spatial_axis=axis, **some) for axis in axes]
     if symmetry.mirror and symmetry.square:
-        steps.append(RandRotate90d(_KEYS, prob=0.5, max_k=3, spatial_axes=plane))
+        steps.append(RandRotate90d(keys, prob=0.5, max_k=3, spatial_axes=plane, **some))
     return steps
 
 
-def _affine(symmetry: Symmetry) -> Transform:
+class _AffineAround(Transform):
+    """Turns and zooms surroundings as the step before did it with the patch.
+
+    Parameters
+    ----------
+    affine : RandAffined
+        The step before.
+    factor : tuple of int
+        Voxels of the patch per voxel of the surroundings; where axes differ in it, a turn of one
+        is not the same matrix in voxels of the other.
+    """
+
+    def __init__(self, affine: RandAffined, factor: tuple[int, ...]) -> None:
+        self._affine = affine
+        self._factor = np.array([*factor, 1], float)
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Change what lies under the key of the surroundings, if there are any."""
+        if _COARSE not in data or not self._affine._do_transform:
+            return data
+        turn = np.asarray(self._affine.rand_affine.rand_affine_grid.affine)
+        matrix = turn * self._factor / self._factor[:, None]
+        change = Affine(affine=matrix, mode="bilinear", padding_mode="reflection", image_only=True)
+        return {**data, _COARSE: change(data[_COARSE])}
+
+
+def _affine(symmetry: Symmetry) -> RandAffined:
     angle = math.pi if symmetry.mirror else math.radians(15)
     tilt = 0.0 if symmetry.in_plane or symmetry.dims == 2 else min(angle, math.radians(30))
     zoom = (-0.3, 0.4)
@@ -103,10 +157,12 @@ def _affine(symmetry: Symmetry) -> Transform:
 
 def _intensity() -> list[Transform]:
     image = ("image",)
+    both: dict[str, Any] = {"keys": (*image, _COARSE), "allow_missing_keys": True}
     return [
-        RandScaleIntensityd(image, factors=0.25, prob=0.5),
-        RandShiftIntensityd(image, offsets=0.25, prob=0.5),
-        RandAdjustContrastd(image, gamma=(0.7, 1.5), prob=0.2),
+        RandScaleIntensityd(**both, factors=0.25, prob=0.5),
+        RandShiftIntensityd(**both, offsets=0.25, prob=0.5),
+        RandAdjustContrastd(**both, gamma=(0.7, 1.5), prob=0.2),
+        # Means of many voxels keep little of their noise, and are smooth already.
         RandGaussianNoised(image, std=0.1, prob=0.2),
         RandGaussianSmoothd(image, prob=0.1),
     ]

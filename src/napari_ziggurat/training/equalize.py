@@ -3,7 +3,6 @@
 import torch
 
 from napari_ziggurat.networks.calibration import calibrate, initialise_weights
-from napari_ziggurat.networks.device import channels_last
 from napari_ziggurat.networks.fusion import Fuse
 from napari_ziggurat.training.loop import Trainee, make_batch
 
@@ -35,10 +34,10 @@ def calibrate_on_patches(trainee: Trainee, *, into_weights: bool = False) -> int
     """
     network = trainee.network.to(trainee.device)
     batches = [
-        channels_last(make_batch(trainee.sampler, None, trainee.recipe, _FIRST + n)[0])
+        make_batch(trainee.sampler, None, trainee.recipe, _FIRST + n).inputs(trainee.device)
         for n in range(_BATCHES)
     ]
-    fusions = calibrate(network, [batch.to(trainee.device) for batch in batches])
+    fusions = calibrate(network, batches)
     if into_weights:
         initialise_weights(network)
     return len(fusions)

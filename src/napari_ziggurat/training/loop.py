@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -24,15 +25,46 @@ from napari_ziggurat.training.losses import class_weights, deep_supervision_loss
 from napari_ziggurat.training.sampling import Sampler
 from napari_ziggurat.training.state import TrainingState
 
-__all__ = ["STATISTICS_BATCHES", "Budget", "Recipe", "Safe", "Step", "Trainee", "fit", "make_batch"]
-
-Batch = tuple[torch.Tensor, torch.Tensor]
+__all__ = [
+    "STATISTICS_BATCHES",
+    "Batch",
+    "Budget",
+    "Recipe",
+    "Safe",
+    "Step",
+    "Trainee",
+    "fit",
+    "make_batch",
+]
 
 STATISTICS_BATCHES = 32
 _UNSEEN = 2**31  # number of the first batch that training never reaches
 _SAVE_EVERY = 60.0
 _KEPT_DECAY = 0.999
 _FORWARD = 0.4  # part of a step's time that a forward pass alone takes
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What a step learns from.
+
+    Attributes
+    ----------
+    image : (N, C, (Z), Y, X) float32 tensor
+    target : (N, (Z), Y, X) uint8 tensor
+        0 ignored.
+    coarse : (N, C, (Z), Y, X) float32 tensor or None
+        Surroundings, where the network sees them.
+    """
+
+    image: torch.Tensor
+    target: torch.Tensor
+    coarse: torch.Tensor | None = None
+
+    def inputs(self, device: torch.device) -> tuple[torch.Tensor, ...]:
+        """Give what the network is called with, on a device."""
+        seen = (self.image,) if self.coarse is None else (self.image, self.coarse)
+        return tuple(channels_last(each.to(device, non_blocking=True)) for each in seen)
 
 
 @dataclass(frozen=True)
@@ -229,16 +261,26 @@ def make_batch(
 ) -> Batch:
     """Make the batch of a step; it depends on the seed and the number alone."""
     rng = np.random.default_rng((recipe.seed, number))
-    images, targets = [], []
-    for _ in range(recipe.batch):
-        image, target = sampler.draw(rng)
-        if recipe.flat:
-            image, target = image[:, 0], target[0]
-        if augmentation is not None:
-            image, target = augmentation(image, target, int(rng.integers(2**31)))
-        images.append(np.ascontiguousarray(image))
-        targets.append(np.ascontiguousarray(target))
-    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(targets))
+    patches = [_make_patch(sampler, augmentation, recipe, rng) for _ in range(recipe.batch)]
+    return Batch(*(torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True)))
+
+
+def _make_patch(
+    sampler: Sampler, augmentation: Augmentation | None, recipe: Recipe, rng: np.random.Generator
+) -> tuple[NDArray[Any], ...]:
+    """Make image and target of one patch, and surroundings where they are seen."""
+    number, box = sampler.place(rng)
+    image, target = sampler.read(number, box)
+    coarse = sampler.read_around(number, box)
+    if recipe.flat:
+        image, target, coarse = image[:, 0], target[0], None if coarse is None else coarse[:, 0]
+    seed = 0 if augmentation is None else int(rng.integers(2**31))
+    if augmentation is not None and coarse is not None:
+        return tuple(map(np.ascontiguousarray, augmentation.together(image, target, coarse, seed)))
+    if augmentation is not None:
+        image, target = augmentation(image, target, seed)
+    seen = (image, target) if coarse is None else (image, target, coarse)
+    return tuple(map(np.ascontiguousarray, seen))
 
 
 def _begin(trainee: Trainee) -> TrainingState:
@@ -254,10 +296,10 @@ def _begin(trainee: Trainee) -> TrainingState:
 
 def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used: float) -> float:
     network, device = trainee.network, trainee.device
-    image, target = (part.to(device, non_blocking=True) for part in batch)
+    target = batch.target.to(device, non_blocking=True)
     half = bfloat16_trains(device, network.config.topology.dims)
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
-        logits = network(channels_last(image))
+        logits = network(*batch.inputs(device))
     weights = class_weights(trainee.sampler.shares, used)
     loss = deep_supervision_loss(
         logits,
@@ -298,11 +340,11 @@ def _keep(network: nn.Module, kept: AveragedModel) -> None:
 def _reestimate(trainee: Trainee) -> None:
     """Batch-norm statistics of the averaged parameters, on patches as inference meets them."""
     network = trainee.network
-    images = (
-        make_batch(trainee.sampler, None, trainee.recipe, _UNSEEN + number)[0]
+    batches = (
+        make_batch(trainee.sampler, None, trainee.recipe, _UNSEEN + number)
         for number in range(STATISTICS_BATCHES)
     )
-    reestimate_statistics(network, (channels_last(x.to(trainee.device)) for x in images))
+    reestimate_statistics(network, (batch.inputs(trainee.device) for batch in batches))
     network.eval()
 
 

@@ -98,6 +98,7 @@ class _Pyramid:
     features: tuple[int, ...]
     strides: tuple[tuple[int, ...], ...]
     kernels: tuple[tuple[int, ...], ...]
+    branches: int = 1
 
     @property
     def total(self) -> tuple[int, ...]:
@@ -110,7 +111,7 @@ class _Pyramid:
         for features, stride in zip(self.features, self.strides, strict=True):
             voxels //= math.prod(stride)
             values += voxels * features
-        return round(batch * values * _BYTES_PER_VALUE)
+        return round(self.branches * batch * values * _BYTES_PER_VALUE)
 
 
 def design(
@@ -119,6 +120,7 @@ def design(
     machine: Machine,
     wishes: Wishes,
     given: Topology | None = None,
+    branches: int = 1,
 ) -> Design:
     """Decide the shapes for images of these shapes and spacing.
 
@@ -134,6 +136,8 @@ def design(
         What is not for the planner to decide.
     given : Topology, optional
         The levels of a network that there is already.
+    branches : int
+        How many views of a place the network sees, each as large as a patch.
 
     Raises
     ------
@@ -146,9 +150,11 @@ def design(
     wanted = wishes.patch or _choose_patch(typical, spacing.ratio, dims, machine)
     _check_patch(wanted, len(typical), missing)
     ratio = spacing.ratio[missing:]
-    build = partial(_pyramid, ratio=ratio, machine=machine, wishes=wishes, given=given)
+    build = partial(
+        _pyramid, ratio=ratio, machine=machine, wishes=wishes, given=given, branches=branches
+    )
     levels = build(wanted[missing:])
-    batch = wishes.batch or _choose_batch(math.prod(levels.patch), dims, machine)
+    batch = wishes.batch or _choose_batch(branches * math.prod(levels.patch), dims, machine)
     levels, batch, why_small = _shrink(levels, batch, machine, wishes, build)
     patch = (1,) * missing + levels.patch
     window, rim = _choose_window(levels.patch, levels.total, dims, machine)
@@ -264,6 +270,7 @@ def _pyramid(
     machine: Machine,
     wishes: Wishes,
     given: Topology | None,
+    branches: int,
 ) -> _Pyramid:
     """Levels for a patch, which is rounded up so that they can be made."""
     if given:
@@ -276,7 +283,7 @@ def _pyramid(
     total = _total(strides)
     if wishes.patch is None:  # two voxels of the coarsest grid, also of a network that there is
         patch = tuple(max(n, 2 * m if m > 1 else 1) for n, m in zip(patch, total, strict=True))
-    return _Pyramid(_round_up(patch, total), features, strides, kernels)
+    return _Pyramid(_round_up(patch, total), features, strides, kernels, branches)
 
 
 def _levels(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ziggurat.geometry import Box
+from napari_ziggurat.geometry import Box, SurroundGrids
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.training.volumes import FoundLabels, LabelledVolume
 
@@ -64,6 +64,9 @@ class Sampler:
         anywhere where labels are dense, and around any labelled voxel where they are sparse.
     everywhere : bool
         All patches lie anywhere, labelled or not, as those of inference do.
+    around : SurroundGrids or None
+        Grids of the surroundings that are drawn with the patches, along the axes of the volumes.
+        Patches then start on the grid of the hook, as windows do.
     """
 
     volumes: Sequence[LabelledVolume]
@@ -72,6 +75,7 @@ class Sampler:
     patch: tuple[int, ...]
     balanced: float = 0.5
     everywhere: bool = False
+    around: SurroundGrids | None = None
 
     @property
     def shares(self) -> list[float]:
@@ -81,9 +85,18 @@ class Sampler:
 
     def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Draw one patch: normalised image (C, (Z), Y, X), target ((Z), Y, X) with 0 ignored."""
+        return self.read(*self.place(rng))
+
+    def place(self, rng: np.random.Generator) -> tuple[int, Box]:
+        """Draw where a patch lies: number of the volume, and voxels, which may pass its end."""
         number, start = self._place(rng)
+        if self.around is not None:
+            start = self._on_grid(number, start, self.around)
+        return number, Box(start, tuple(a + p for a, p in zip(start, self.patch, strict=True)))
+
+    def read(self, number: int, wanted: Box) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Read a patch; the image goes on mirrored, and what is not there is not labelled."""
         volume = self.volumes[number]
-        wanted = Box(start, tuple(a + p for a, p in zip(start, self.patch, strict=True)))
         box = wanted.intersect(Box.whole(volume.shape))
         image, target = volume.read(box)
         image = self.intensities[number].apply(image)
@@ -92,6 +105,25 @@ class Sampler:
             np.pad(image, [(0, 0), *missing], mode="symmetric"),
             np.pad(target, missing),  # padding is ignored by the loss
         )
+
+    def read_around(self, number: int, patch: Box) -> NDArray[np.float32] | None:
+        """Read the surroundings of a patch, normalised like it; None where none are seen."""
+        if self.around is None:
+            return None
+        volume = self.volumes[number]
+        seen = self.around.around(patch.shift(volume.origin))
+        return self.intensities[number].apply(volume.read_around(seen))
+
+    def _on_grid(
+        self, number: int, start: tuple[int, ...], grids: SurroundGrids
+    ) -> tuple[int, ...]:
+        """Move a patch to the nearest place on the grid of the hook at which it may begin."""
+        found = []
+        room, origin = self._room(number), self.volumes[number].origin
+        for a, most, first, step in zip(start, room, origin, grids.hook, strict=True):
+            low, high = -(-first // step), -(-(first + most) // step)
+            found.append(min(max(low, round((first + a) / step)), max(low, high)) * step - first)
+        return tuple(found)
 
     def _place(self, rng: np.random.Generator) -> tuple[int, tuple[int, ...]]:
         if self.everywhere:

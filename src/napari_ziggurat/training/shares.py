@@ -11,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from napari_ziggurat.networks.device import channels_last
-from napari_ziggurat.training.loop import Trainee, make_batch
+from napari_ziggurat.training.loop import Batch, Trainee, make_batch
 from napari_ziggurat.training.losses import class_weights
 
 __all__ = ["SHARES_BATCHES", "Shares", "estimate_shares", "expectation_maximisation"]
@@ -53,7 +52,7 @@ def estimate_shares(trainee: Trainee) -> Shares:
     The network is trained, and in evaluation mode.
     """
     everywhere = replace(trainee.sampler, everywhere=True)
-    batches = (make_batch(everywhere, None, trainee.recipe, n)[0] for n in range(SHARES_BATCHES))
+    batches = (make_batch(everywhere, None, trainee.recipe, n) for n in range(SHARES_BATCHES))
     found = np.concatenate([_posteriors(trainee.network, batch) for batch in batches])
     taught = _taught(trainee)
     estimated = expectation_maximisation(found, taught)
@@ -65,7 +64,7 @@ def _taught(trainee: Trainee) -> NDArray[np.float64]:
     weights = np.array(class_weights(trainee.sampler.shares, used=1.0))
     counts = np.ones(len(weights))
     for number in range(SHARES_BATCHES):
-        target = make_batch(trainee.sampler, None, trainee.recipe, number)[1].numpy()
+        target = make_batch(trainee.sampler, None, trainee.recipe, number).target.numpy()
         counts += np.bincount(target.ravel(), minlength=len(weights) + 1)[1:]
     taught: NDArray[np.float64] = counts * weights / (counts * weights).sum()
     return taught
@@ -92,11 +91,11 @@ def expectation_maximisation(
     return np.asarray(shares, np.float64)
 
 
-def _posteriors(network: nn.Module, patch: torch.Tensor) -> NDArray[np.float32]:
+def _posteriors(network: nn.Module, batch: Batch) -> NDArray[np.float32]:
     """Class probabilities (n, classes) of evenly spread voxels."""
     device = next(network.parameters()).device
-    logits: torch.Tensor = network(channels_last(patch.to(device))).float()
+    logits: torch.Tensor = network(*batch.inputs(device)).float()
     rows = logits.softmax(dim=1).movedim(1, -1).flatten(0, -2)
-    step = max(1, len(rows) // (_VOXELS * len(patch)))
+    step = max(1, len(rows) // (_VOXELS * len(batch.image)))
     voxels: NDArray[np.float32] = rows[::step].cpu().numpy()
     return voxels

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from napari_ziggurat.geometry import BlockGrid, Box
+from napari_ziggurat.geometry import BlockGrid, Box, SurroundGrids
+from napari_ziggurat.networks.blocks import crop
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.training.volumes import LabelledVolume
 
@@ -24,8 +25,22 @@ def validate(
     patch: tuple[int, ...],
     *,
     flat: bool,
+    around: SurroundGrids | None = None,
 ) -> dict[int, float]:
     """Dice of each class over evenly spread patches of the validation volumes.
+
+    Parameters
+    ----------
+    network : Module
+        In evaluation mode.
+    volumes, intensities : sequence of LabelledVolume, Intensity
+        What is scored, and how it is normalised.
+    patch : tuple of int
+        Shape of a patch in the axes of the volumes.
+    flat : bool
+        The network sees planes of volumes.
+    around : SurroundGrids, optional
+        Of the surroundings that it sees as well, along the axes of the volumes.
 
     Returns
     -------
@@ -36,12 +51,31 @@ def validate(
     counts = np.zeros((len(values), len(values)), np.int64)
     device = next(network.parameters()).device
     for number, box in _patches(volumes, patch):
-        image, target = volumes[number].read(box)
-        image = intensities[number].apply(image)
-        x = torch.from_numpy(image[:, 0] if flat else image)[None].to(device)
-        found = network(x)[0].argmax(dim=0).cpu().numpy()
-        counts += _confusion(target[0] if flat else target, found, len(values))
+        volume = volumes[number]
+        target = volume.read_target(box)[0 if flat else ...]
+        seen = _seen(volume, intensities[number], box, patch, around)
+        inputs = (torch.from_numpy(each[:, 0] if flat else each)[None].to(device) for each in seen)
+        logits = crop(network(*inputs), target.shape)
+        found = logits[0].argmax(dim=0).cpu().numpy()
+        counts += _confusion(target, found, len(values))
     return _dice(counts, values)
+
+
+def _seen(
+    volume: LabelledVolume,
+    intensity: Intensity,
+    box: Box,
+    patch: tuple[int, ...],
+    around: SurroundGrids | None,
+) -> list[NDArray[np.float32]]:
+    """Read a patch; with surroundings it is a whole one, mirrored where the image ends."""
+    image = intensity.apply(volume.read_image(box))
+    if around is None:
+        return [image]
+    missing = [(0, p - n) for p, n in zip(patch, box.shape, strict=True)]
+    whole = Box(box.start, tuple(a + p for a, p in zip(box.start, patch, strict=True)))
+    coarse = volume.read_around(around.around(whole.shift(volume.origin)))
+    return [np.pad(image, [(0, 0), *missing], mode="symmetric"), intensity.apply(coarse)]
 
 
 def _patches(

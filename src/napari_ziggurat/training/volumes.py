@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.geometry import Box
+from napari_ziggurat.geometry import Box, mirrored
 from napari_ziggurat.images import Image
 from napari_ziggurat.images.annotation import encode_target
+from napari_ziggurat.images.coarser import CoarserImage
 from napari_ziggurat.progress import Progress, Run
 
 __all__ = [
@@ -67,6 +68,10 @@ class LabelledVolume:
         Image and target in memory.
     region : Box or None
         The part of the level that the volume is; None for all of it.
+    around : CoarserImage or None
+        Where surroundings are read, for networks that see them.
+    held_around : array or None
+        The whole of it in memory.
     """
 
     image: Image
@@ -77,6 +82,13 @@ class LabelledVolume:
     time: int = 0
     held: tuple[NDArray[Any], NDArray[Any]] | None = None
     region: Box | None = None
+    around: CoarserImage | None = None
+    held_around: NDArray[Any] | None = None
+
+    @property
+    def origin(self) -> tuple[int, ...]:
+        """Voxel of the level that the volume begins with."""
+        return self.region.start if self.region else (0,) * len(self.shape)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -113,6 +125,27 @@ class LabelledVolume:
         time = min(self.time, self.labels.times - 1)
         gap = self.labels.constant(self.label_level, self._stored(box), time)
         return gap is not None and not self.code.encode(gap).any()
+
+    def read_around(self, box: Box) -> NDArray[Any]:
+        """Surroundings (C, (Z), Y, X): a box of coarse voxels of the whole level, mirrored outside.
+
+        What they show may lie outside the volume, where that is a part of its level.
+        """
+        assert self.around is not None  # whoever asks has a network that sees them
+        if self.held_around is None:
+            return self.around.read(box, self.time)
+        voxels, sides = self.held_around, zip(box.start, box.stop, self.around.shape, strict=True)
+        for axis, (a, b, n) in enumerate(sides, 1):
+            voxels = voxels.take(mirrored(range(a, b), n), axis)
+        return voxels
+
+    def surrounded(self, factor: tuple[int, ...]) -> "LabelledVolume":
+        """Let surroundings be read, coarser by a factor; from memory, where the image is there."""
+        around = CoarserImage(self.image, self.level, factor)
+        held = None
+        if self.held is not None and self.region is None:
+            held = around.read(Box.whole(around.shape), self.time)
+        return replace(self, around=around, held_around=held)
 
     def part(self, box: Box) -> "LabelledVolume":
         """Give a box as a volume of its own; what is in memory is shared."""

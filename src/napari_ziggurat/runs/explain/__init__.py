@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_ziggurat.errors import InputError
 from napari_ziggurat.images import open_image
 from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.networks.analysis import (
@@ -60,6 +61,7 @@ def explain(config: ExplainConfig) -> Run[ExplainResult]:
     """
     check_folder(config.out, overwrite=config.overwrite)
     model = load_model(config.model)
+    _refuse_surroundings(model)
     image = open_image(
         config.image, axes=config.axes, spacing=config.spacing, unit=config.unit,
         nan_as=config.nan_as,
@@ -69,6 +71,15 @@ def explain(config: ExplainConfig) -> Run[ExplainResult]:
         yield Progress("features", message=note)
     with growing(config.out) as folder:
         return (yield from _explain(model, region, config, folder))
+
+
+def _refuse_surroundings(model: Model) -> None:
+    if model.spec.surroundings is not None:
+        raise InputError(
+            f"'ziggurat explain' shows what a network makes of one image, and network "
+            f"'{model.spec.network.name}' sees its surroundings as well. Explain a model that was "
+            "trained without a surround, such as 'unet'."
+        )
 
 
 def _said(region: Region) -> str:

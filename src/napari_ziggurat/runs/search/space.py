@@ -15,7 +15,7 @@ from napari_ziggurat.networks.composition import explain_errors
 from napari_ziggurat.networks.config import ComposedConfig
 from napari_ziggurat.networks.necks import NasFPNConfig
 from napari_ziggurat.networks.necks.genotype import Genotype, random_genotype
-from napari_ziggurat.networks.registry import compose
+from napari_ziggurat.networks.registry import compose, sees_surroundings
 from napari_ziggurat.networks.topology import Topology
 from napari_ziggurat.runs.config import SearchConfig
 from napari_ziggurat.runs.network_file import read_network
@@ -108,6 +108,11 @@ def read_composition(config: SearchConfig) -> Composition:
         raise InputError(
             f"A search changes the connections of a NAS-FPN neck, and network '{config.network}' "
             f"has neck '{neck.kind}'. Take --network nas_fpn, or a file with 'neck: nas_fpn'."
+        )
+    if sees_surroundings(composition):
+        raise InputError(
+            f"A part of the labels is held out of a search, and network '{config.network}' would "
+            "see it in the surroundings of what it learns from. Leave its surround out."
         )
     return composition
 
