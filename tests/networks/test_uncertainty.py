@@ -17,7 +17,9 @@ class _Says(SegmentationNetwork):
         super().__init__(tiny_model().spec.network)
         self.outputs = outputs
 
-    def logits(self, x: torch.Tensor, wanted: int) -> list[torch.Tensor]:
+    def logits(
+        self, x: torch.Tensor, wanted: int, hook: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
         found = []
         for number, values in enumerate(self.outputs):
             shape = [n // 2**number for n in x.shape[2:]]
