@@ -127,12 +127,16 @@ class SurroundLattice:
 
     @classmethod
     def of(cls, grids: SurroundGrids, fine: Lattice) -> "SurroundLattice":
-        """Choose cells for the windows of an image: about as large, a quarter of them is rim."""
+        """Choose cells for the windows of an image: about as large, a quarter on each side is rim.
+
+        That is about as much as patches of training have around them, and rounded down: every
+        voxel of the rim is read and computed for several cells.
+        """
         shape = tuple(n // f for n, f in zip(fine.padded_shape, grids.factor, strict=True))
         cells, rims = [], []
         for window, n, m in zip(fine.window, shape, grids.stride, strict=True):
             # Farther than the image is long there is nothing but the image again, mirrored.
-            rim = 0 if window == 1 else min(_ceil(-(-window // 4), m), _ceil(n, m))
+            rim = 0 if window == 1 else min(max(m, window // 4 // m * m), _ceil(n, m))
             cells.append(min(max(m, (window - 2 * rim) // m * m), _ceil(n, m)))
             rims.append(rim)
         return cls(grids, shape, tuple(cells), tuple(rims))
