@@ -28,7 +28,9 @@ class Mean(SegmentationNetwork):
         self.conv = nn.Conv2d(1, 2, (3, 9), padding=(1, 4), padding_mode="zeros", bias=False)
         nn.init.ones_(self.conv.weight)
 
-    def logits(self, x: torch.Tensor, wanted: int) -> list[torch.Tensor]:
+    def logits(
+        self, x: torch.Tensor, wanted: int, hook: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
         return [self.conv(x)]
 
 

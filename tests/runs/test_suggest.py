@@ -39,7 +39,9 @@ SURE, UNSURE, DISPUTED = 20, 100, 200
 class _Grey(SegmentationNetwork):
     """Is unsure where the image is about 100; its two outputs disagree where it is about 200."""
 
-    def logits(self, x: torch.Tensor, wanted: int) -> list[torch.Tensor]:
+    def logits(
+        self, x: torch.Tensor, wanted: int, hook: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
         grey, nothing = x[:, :1], torch.zeros_like(x[:, :1])
         unsure = ((grey - UNSURE).abs() < 20).float()
         disputed = ((grey - DISPUTED).abs() < 20).float()
