@@ -416,7 +416,7 @@ def draw(scene: Scene, found: Sequence[Measured]) -> Figure:
     left, right = above.subplots(1, 2)
     curves(left, found, [1e3 * each.error for each in found], "mean error, 10$^{-3}$")
     curves(right, found, [100 * each.changed for each in found], "labels changed, %")
-    above.legend(handles=legend(found), loc="outside lower center", ncols=6, frameon=False)
+    above.legend(handles=legend(found), loc="outside lower center", ncols=4, frameon=False)
     strip(below, scene, [each for each in found if each.scheme.side == SHOWN_SIDE])
     return figure
 
