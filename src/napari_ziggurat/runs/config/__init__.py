@@ -25,6 +25,7 @@ from napari_ziggurat.runs.config.suggestion import SuggestConfig
 from napari_ziggurat.runs.config.training import (
     DEFAULT_MINUTES,
     CalibrateConfig,
+    PlanConfig,
     SearchConfig,
     TrainConfig,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "InfoConfig",
     "NetworksConfig",
     "OwnerConfig",
+    "PlanConfig",
     "SearchConfig",
     "SegmentConfig",
     "SlurmConfig",
