@@ -4,12 +4,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ANNOTATION", "HISTORY", "OURS", "is_annotation", "marked"]
+__all__ = [
+    "ANNOTATION",
+    "HISTORY",
+    "OURS",
+    "PROBABILITIES",
+    "is_annotation",
+    "is_probabilities",
+    "marked",
+]
 
 OURS = "ziggurat"
 """Key among the attributes."""
 ANNOTATION = "annotation"
 """What is said there under ``content`` of a store that is painted on."""
+PROBABILITIES = "probabilities"
+"""What is said there of a store of probabilities that a run wrote beside its labels."""
 HISTORY = ".ziggurat/history.jsonl"
 """Where the strokes of such a store are listed."""
 
@@ -20,6 +30,11 @@ def is_annotation(path: Path) -> bool:
     One whose metadata are damaged is one as well, as long as its history is there.
     """
     return marked(path).get("content") == ANNOTATION or (path / HISTORY).is_file()
+
+
+def is_probabilities(path: Path) -> bool:
+    """Tell whether a folder holds probabilities that a run wrote beside its labels."""
+    return marked(path).get("content") == PROBABILITIES
 
 
 def marked(path: Path) -> dict[str, Any]:

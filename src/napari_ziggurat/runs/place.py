@@ -10,25 +10,23 @@ import psutil
 from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.images import Source, read_record
 from napari_ziggurat.images.export import check_format, export_memory
+from napari_ziggurat.images.marks import PROBABILITIES
 from napari_ziggurat.images.zarr_output import check_removable, holds_image
 from napari_ziggurat.runs.cost import gigabytes
 from napari_ziggurat.runs.plan import SegmentPlan
 
 __all__ = [
-    "PROBABILITIES",
     "check_place",
     "clear",
     "coarse_folder",
     "coarse_store",
     "disk_words",
     "is_file_format",
-    "is_probabilities",
     "make_folder",
     "probabilities_path",
     "working_store",
 ]
 
-PROBABILITIES = "probabilities"
 _FILE_SUFFIXES = (".tif", ".tiff", ".nii", ".nii.gz", ".png")
 
 
@@ -58,12 +56,6 @@ def probabilities_path(out: Path) -> Path:
     for suffix in (*_FILE_SUFFIXES, ".zarr", ".ome"):
         base = base[: -len(suffix)] if base.lower().endswith(suffix) else base
     return out.with_name(f"{base}_{PROBABILITIES}.ome.zarr")
-
-
-def is_probabilities(path: Source) -> bool:
-    """Tell whether a local store holds probabilities that a run wrote beside its labels."""
-    record = read_record(path) if isinstance(path, Path) and path.is_dir() else None
-    return record is not None and record.get("content") == PROBABILITIES
 
 
 def check_place(plan: SegmentPlan, out: Path, memory: int | None = None) -> None:

@@ -1,0 +1,94 @@
+"""Measures: the numbers that are reported, from tallies."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from napari_ziggurat.evaluation.comparison import Tally
+from napari_ziggurat.evaluation.matching import IOU_THRESHOLDS
+from napari_ziggurat.evaluation.metrics import Overlap
+from napari_ziggurat.evaluation.object_counts import ObjectCounts
+from napari_ziggurat.evaluation.sizes import SIZE_NAMES
+from napari_ziggurat.runs.evaluate.pool import Pool
+
+__all__ = ["class_measures", "headline", "mean_measures", "object_measures", "size_measures"]
+
+_COUNTS = (
+    "objects", "predicted_objects", "splits", "merges", "voxels", "predicted_voxels",
+    "hausdorff95_undefined",
+)  # fmt: skip
+
+_OF_CLASSES = ("dice", "iou", "surface_dice", "hausdorff95")
+_OF_OBJECTS = ("ap50", "mean_ap", "f1", "pq", "adapted_rand_error", "vi_split", "vi_merge")
+
+
+def class_measures(tally: Tally) -> dict[str, Any]:
+    """How well a class is labelled, whatever its objects are."""
+    overlap, surface = tally.overlap, tally.surface
+    return {
+        **_overlap(overlap),
+        "precision": overlap.precision,
+        "recall": overlap.recall,
+        "surface_dice": surface.surface_dice,
+        "hausdorff95": surface.hausdorff95,
+        "hausdorff95_undefined": surface.one_sided,
+        "voxels": overlap.truth,
+        "predicted_voxels": overlap.prediction,
+    }
+
+
+def _overlap(overlap: Overlap) -> dict[str, float | None]:
+    there = overlap.truth + overlap.prediction > 0
+    return {"dice": overlap.dice if there else None, "iou": overlap.iou if there else None}
+
+
+def object_measures(counts: ObjectCounts) -> dict[str, Any]:
+    """How well objects are found and told apart."""
+    parts = counts.partition
+    return {
+        "objects": counts.truth,
+        "predicted_objects": counts.prediction,
+        "ap50": counts.ap[0],
+        "ap": {f"{t:.2f}": value for t, value in zip(IOU_THRESHOLDS, counts.ap, strict=True)},
+        "mean_ap": counts.mean_ap,
+        "f1": counts.f1,
+        "pq": counts.pq,
+        "splits": counts.splits,
+        "merges": counts.merges,
+        "adapted_rand_error": parts.adapted_rand_error,
+        "vi_split": parts.vi_split,
+        "vi_merge": parts.vi_merge,
+    }
+
+
+def mean_measures(tallies: Mapping[int, Tally]) -> dict[str, Any]:
+    """Means over classes of everything, and sums of what is counted."""
+    rows = [{**class_measures(t), **object_measures(t.objects)} for t in tallies.values()]
+    ap = [row.pop("ap") for row in rows]
+    names = rows[0] if rows else {}
+    found: dict[str, Any] = {
+        name: sum(row[name] for row in rows) if name in _COUNTS else _mean(r[name] for r in rows)
+        for name in names
+    }
+    if rows:
+        found["ap"] = {t: _mean(each[t] for each in ap) for t in ap[0]}
+    return found
+
+
+def size_measures(pool: Pool) -> dict[str, dict[str, Any]]:
+    """Everything for small, medium and large objects."""
+    return {name: mean_measures(pool.of_size(size)) for size, name in enumerate(SIZE_NAMES)}
+
+
+def headline(pool: Pool, *, objects: bool) -> dict[str, float | None]:
+    """Measures of some files in which two results are compared."""
+    classes = mean_measures({value: pool.whole[value] for value in pool.classes})
+    found = {f"mean_{name}": classes.get(name) for name in _OF_CLASSES}
+    if objects:
+        scored = mean_measures({value: pool.whole[value] for value in pool.object_values})
+        found |= {name: scored.get(name) for name in _OF_OBJECTS}
+    return found
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return sum(found) / len(found) if found else None
