@@ -109,7 +109,8 @@ class Matching:
 
     @cached_property
     def _both(self) -> NDArray[np.bool_]:
-        return (self.pairs.truth != 0) & (self.pairs.prediction != 0)
+        both: NDArray[np.bool_] = (self.pairs.truth != 0) & (self.pairs.prediction != 0)
+        return both
 
     @cached_property
     def _meeting_voxels(self) -> Places:

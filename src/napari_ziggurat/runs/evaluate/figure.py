@@ -83,7 +83,7 @@ def save_figure(scatter: Scatter, worst: Sequence[Thumbnail], size_text: str, pa
     worst : sequence of Thumbnail
         Worst first.
     size_text : str
-        What sizes are, such as ``"area in um^2"``.
+        What sizes are, such as ``"area of the object in um^2"``.
     path : Path
         File to write.
     """
@@ -108,7 +108,7 @@ def save_figure(scatter: Scatter, worst: Sequence[Thumbnail], size_text: str, pa
 
 
 def _draw_scatter(panel: "Panel", scatter: Scatter, size_text: str) -> None:
-    dress(panel, "IoU with the best predicted object", f"{size_text} of the object")
+    dress(panel, "IoU with the best predicted object", size_text)
     panel.set_xscale("log")
     panel.set_ylim(-0.07, 1.03)
     panel.axhline(0.5, color=LIGHT, lw=0.8, ls=(0, (4, 4)), alpha=0.5)

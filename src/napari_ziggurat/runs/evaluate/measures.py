@@ -1,6 +1,6 @@
 """Measures: the numbers that are reported, from tallies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from napari_ziggurat.evaluation.comparison import Tally
@@ -8,15 +8,19 @@ from napari_ziggurat.evaluation.matching import IOU_THRESHOLDS
 from napari_ziggurat.evaluation.metrics import Overlap
 from napari_ziggurat.evaluation.object_counts import ObjectCounts
 from napari_ziggurat.evaluation.sizes import SIZE_NAMES
+from napari_ziggurat.evaluation.surface import SurfaceScore
 from napari_ziggurat.runs.evaluate.pool import Pool
 
-__all__ = ["class_measures", "headline", "mean_measures", "object_measures", "size_measures"]
+__all__ = [
+    "all_measures",
+    "class_measures",
+    "headline",
+    "mean_measures",
+    "object_measures",
+    "size_measures",
+]
 
-_COUNTS = (
-    "objects", "predicted_objects", "splits", "merges", "voxels", "predicted_voxels",
-    "hausdorff95_undefined",
-)  # fmt: skip
-
+_MEANS = ("dice", "iou", "precision", "recall", "surface_dice", "hausdorff95")
 _OF_CLASSES = ("dice", "iou", "surface_dice", "hausdorff95")
 _OF_OBJECTS = ("ap50", "mean_ap", "f1", "pq", "adapted_rand_error", "vi_split", "vi_merge")
 
@@ -60,32 +64,34 @@ def object_measures(counts: ObjectCounts) -> dict[str, Any]:
     }
 
 
-def mean_measures(tallies: Mapping[int, Tally]) -> dict[str, Any]:
-    """Means over classes of everything, and sums of what is counted."""
-    rows = [{**class_measures(t), **object_measures(t.objects)} for t in tallies.values()]
-    ap = [row.pop("ap") for row in rows]
-    names = rows[0] if rows else {}
-    found: dict[str, Any] = {
-        name: sum(row[name] for row in rows) if name in _COUNTS else _mean(r[name] for r in rows)
-        for name in names
+def all_measures(tallies: Iterable[Tally]) -> dict[str, Any]:
+    """Measures of several classes taken together, as if they were one: objects count alike."""
+    nothing = Tally(Overlap(0, 0, 0, 0), SurfaceScore(), ObjectCounts())
+    whole = sum(tallies, nothing)
+    return {**class_measures(whole), **object_measures(whole.objects)}
+
+
+def mean_measures(tallies: Iterable[Tally]) -> dict[str, float | None]:
+    """Means over classes, each of which counts alike."""
+    rows = [class_measures(tally) for tally in tallies]
+    return {name: _mean(row[name] for row in rows) for name in _MEANS}
+
+
+def size_measures(pool: Pool, values: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """Everything for the small, medium and large objects of some classes."""
+    return {
+        name: all_measures(pool.by_size[v][size] for v in values if v in pool.by_size)
+        for size, name in enumerate(SIZE_NAMES)
     }
-    if rows:
-        found["ap"] = {t: _mean(each[t] for each in ap) for t in ap[0]}
-    return found
-
-
-def size_measures(pool: Pool) -> dict[str, dict[str, Any]]:
-    """Everything for small, medium and large objects."""
-    return {name: mean_measures(pool.of_size(size)) for size, name in enumerate(SIZE_NAMES)}
 
 
 def headline(pool: Pool, *, objects: bool) -> dict[str, float | None]:
     """Measures of some files in which two results are compared."""
-    classes = mean_measures({value: pool.whole[value] for value in pool.classes})
-    found = {f"mean_{name}": classes.get(name) for name in _OF_CLASSES}
+    classes = mean_measures(pool.whole[value] for value in pool.classes)
+    found = {f"mean_{name}": classes[name] for name in _OF_CLASSES}
     if objects:
-        scored = mean_measures({value: pool.whole[value] for value in pool.object_values})
-        found |= {name: scored.get(name) for name in _OF_OBJECTS}
+        scored = all_measures(pool.whole[value] for value in pool.object_values)
+        found |= {name: scored[name] for name in _OF_OBJECTS}
     return found
 
 

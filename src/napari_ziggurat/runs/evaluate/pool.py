@@ -62,10 +62,6 @@ class Pool:
         """Classes whose objects are scored, or the pieces between them alone."""
         return [BETWEEN] if BETWEEN in self.whole else self.classes
 
-    def of_size(self, size: int) -> dict[int, Tally]:
-        """Tallies of the objects of one size, in the order of `SIZE_NAMES`."""
-        return {v: sizes[size] for v, sizes in self.by_size.items() if v in self.object_values}
-
 
 def _is_there(tally: Tally) -> bool:
     return tally.overlap.truth + tally.overlap.prediction > 0

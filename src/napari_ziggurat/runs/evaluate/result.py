@@ -141,13 +141,13 @@ class EvaluateResult:
         return rows
 
     def _scores(self, confusion: Confusion, pool: Pool) -> dict[str, Any]:
-        means = mean_measures({value: pool.whole[value] for value in pool.classes})
+        means = mean_measures(pool.whole[value] for value in pool.classes)
         found: dict[str, Any] = {
             "mean_dice": confusion.mean_dice,
             "mean_iou": confusion.mean_iou,
             "voxels": confusion.voxels,
-            "surface_dice": means.get("surface_dice"),
-            "hausdorff95": means.get("hausdorff95"),
+            "surface_dice": means["surface_dice"],
+            "hausdorff95": means["hausdorff95"],
             "classes": {str(value): self._class(value, pool) for value in pool.classes},
         }
         return found | self._object_scores(pool) if self.objects else found
@@ -157,15 +157,17 @@ class EvaluateResult:
         found = {"name": self.names.get(value), **class_measures(tally)}
         if self.objects and BETWEEN not in pool.whole:
             found |= object_measures(tally.objects)
+            if self.bounds is not None:
+                found["by_size"] = size_measures(pool, [value])
         return found
 
     def _object_scores(self, pool: Pool) -> dict[str, Any]:
-        means = mean_measures({value: pool.whole[value] for value in pool.object_values})
-        nothing = object_measures(ObjectCounts())
-        found: dict[str, Any] = {name: means.get(name, nothing[name]) for name in nothing}
+        values = pool.object_values
+        nothing = ObjectCounts()
+        found = object_measures(sum((pool.whole[v].objects for v in values), nothing))
         found["by_size"] = None
         if self.bounds is not None:
-            found["by_size"] = {"bounds": self._bounds(self.bounds), **size_measures(pool)}
+            found["by_size"] = {"bounds": self._bounds(self.bounds), **size_measures(pool, values)}
         return found
 
     def _bounds(self, bounds: SizeBounds) -> dict[str, Any]:
@@ -179,9 +181,9 @@ class EvaluateResult:
 
     @property
     def size_words(self) -> str:
-        """What the size of an object is, such as ``"area in um^2"``."""
+        """What the size of an object is, such as ``"area of the object in um^2"``."""
         power = f"{self.unit}^{self._dims}" if self.unit else "units of the spacing"
-        return f"{'area' if self._dims == 2 else 'volume'} in {power}"
+        return f"{'area' if self._dims == 2 else 'volume'} of the object in {power}"
 
     @property
     def size_unit(self) -> str | None:

@@ -1,14 +1,16 @@
 """Table: scores for a person."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from napari_ziggurat.evaluation.sizes import SIZE_NAMES, SizeBounds
-from napari_ziggurat.runs.evaluate.measures import mean_measures
+from napari_ziggurat.evaluation.sizes import SizeBounds
+from napari_ziggurat.runs.evaluate.measures import (
+    all_measures,
+    class_measures,
+    mean_measures,
+    size_measures,
+)
 from napari_ziggurat.runs.evaluate.pool import Pool
-
-if TYPE_CHECKING:
-    from napari_ziggurat.evaluation.comparison import Tally
 
 __all__ = ["class_table", "label", "object_table", "size_text"]
 
@@ -46,24 +48,23 @@ def class_table(pool: Pool, names: Mapping[int, str]) -> list[str]:
     """Rows for classes, their mean, and what is on one side only."""
     rows = [_row("class", _CLASS_COLUMNS.values())]
     rows += [
-        _numbers(label(v, names), mean_measures({v: pool.whole[v]}), _CLASS_COLUMNS)
+        _numbers(label(v, names), class_measures(pool.whole[v]), _CLASS_COLUMNS)
         for v in pool.classes
     ]
-    means = mean_measures({v: pool.whole[v] for v in pool.classes})
-    rows.append(_numbers("mean", means | {"voxels": None}, _CLASS_COLUMNS).rstrip(" -"))
+    means = mean_measures(pool.whole[v] for v in pool.classes)
+    rows.append(_numbers("mean", means, _CLASS_COLUMNS).rstrip(" -"))
     return [*rows, *_one_sided(pool, names)]
 
 
 def object_table(pool: Pool, names: Mapping[int, str], bounds: SizeBounds | None) -> list[str]:
     """Rows for small, medium, large and all objects; where there are several, for classes."""
     values = pool.object_values
-    groups: list[tuple[str, Mapping[int, Tally]]] = []
+    measured: list[tuple[str, Mapping[str, Any]]] = []
     if bounds is not None:
-        groups += [(name, pool.of_size(i)) for i, name in enumerate(SIZE_NAMES)]
+        measured += size_measures(pool, values).items()
     if len(values) > 1:
-        groups += [(label(v, names), {v: pool.whole[v]}) for v in values]
-    groups.append(("all", {v: pool.whole[v] for v in values}))
-    measured = [(name, mean_measures(tallies)) for name, tallies in groups]
+        measured += [(label(v, names), all_measures([pool.whole[v]])) for v in values]
+    measured.append(("all", all_measures(pool.whole[v] for v in values)))
     rows: list[str] = []
     for head, columns in (("objects", _FOUND_COLUMNS), ("their errors", _ERROR_COLUMNS)):
         rows.append(_row(head, columns.values()))
