@@ -77,8 +77,9 @@ def test_the_record_says_whether_a_prediction_has_ids_or_classes(tmp_path, truth
     steps = list(evaluate(EvaluateConfig(prediction=classes, labels=truth, objects="ids")))
     said = " ".join(step.message for step in steps)
     assert "in the truth each label is an object, predicted each connected piece" in said
-    ids = store(tmp_path / "b.ome.zarr", IDS, task="instance", status="complete")
-    assert score(ids, truth).as_dict()["ap50"] == 1.0
+    for name, record in (("b", {"task": "instance"}), ("c", {"content": "objects"})):
+        ids = store(tmp_path / f"{name}.ome.zarr", IDS, status="complete", **record)
+        assert score(ids, truth).as_dict()["ap50"] == 1.0
 
 
 def test_objects_of_several_classes_are_compared_within_their_class(tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 __all__ = [
     "ANNOTATION",
     "HISTORY",
+    "OBJECTS",
     "OURS",
     "PROBABILITIES",
     "is_annotation",
@@ -18,6 +19,8 @@ OURS = "ziggurat"
 """Key among the attributes."""
 ANNOTATION = "annotation"
 """What is said there under ``content`` of a store that is painted on."""
+OBJECTS = "objects"
+"""What is said there of labels each of which is one object."""
 PROBABILITIES = "probabilities"
 """What is said there of a store of probabilities that a run wrote beside its labels."""
 HISTORY = ".ziggurat/history.jsonl"
@@ -32,9 +35,9 @@ def is_annotation(path: Path) -> bool:
     return marked(path).get("content") == ANNOTATION or (path / HISTORY).is_file()
 
 
-def is_probabilities(path: Path) -> bool:
-    """Tell whether a folder holds probabilities that a run wrote beside its labels."""
-    return marked(path).get("content") == PROBABILITIES
+def is_probabilities(path: object) -> bool:
+    """Tell whether a local store holds probabilities that a run wrote beside its labels."""
+    return isinstance(path, Path) and marked(path).get("content") == PROBABILITIES
 
 
 def marked(path: Path) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from typing import Any
 
 from napari_ziggurat.errors import ExistsError, InputError, ZigguratError
 from napari_ziggurat.images import create_output, export_labels, read_record, write_attributes
-from napari_ziggurat.images.marks import PROBABILITIES
 from napari_ziggurat.runs.gate_map import GateMap
 from napari_ziggurat.runs.journal import Fingerprint, Journal
 from napari_ziggurat.runs.place import (
+    PROBABILITIES,
     clear,
     coarse_folder,
     is_file_format,

@@ -10,18 +10,20 @@ import psutil
 from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.images import Source, read_record
 from napari_ziggurat.images.export import check_format, export_memory
-from napari_ziggurat.images.marks import PROBABILITIES
+from napari_ziggurat.images.marks import PROBABILITIES, is_probabilities
 from napari_ziggurat.images.zarr_output import check_removable, holds_image
 from napari_ziggurat.runs.cost import gigabytes
 from napari_ziggurat.runs.plan import SegmentPlan
 
 __all__ = [
+    "PROBABILITIES",
     "check_place",
     "clear",
     "coarse_folder",
     "coarse_store",
     "disk_words",
     "is_file_format",
+    "is_probabilities",
     "make_folder",
     "probabilities_path",
     "working_store",

@@ -16,16 +16,12 @@ def match(prediction: Source, labels: Source) -> list[tuple[Source, Source]]:
     """Pair files; the probabilities that a run wrote beside its labels are no predictions."""
     if find_images(prediction) == [prediction]:
         return match_files([prediction], [labels])
-    ours = [path for path in find_images(prediction) if not _is_probabilities(path)]
+    ours = [path for path in find_images(prediction) if not is_probabilities(path)]
     theirs = find_images(labels)
     names, wanted = sorted(map(stem, ours)), sorted(map(stem, theirs))
     if names != wanted or len(set(names)) < len(names):
         return match_files([prediction], [labels])  # it says which files do not fit
     return list(zip(sorted(ours, key=stem), sorted(theirs, key=stem), strict=True))
-
-
-def _is_probabilities(path: Source) -> bool:
-    return isinstance(path, Path) and is_probabilities(path)
 
 
 def find_beside(

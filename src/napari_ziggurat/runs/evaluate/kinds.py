@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_ziggurat.evaluation.gathering import ObjectKind
+from napari_ziggurat.images.marks import OBJECTS
 from napari_ziggurat.runs.config import EvaluateConfig
 
 __all__ = ["Kinds"]
@@ -36,7 +37,8 @@ class Kinds:
     def of(cls, config: EvaluateConfig, record: Mapping[str, Any]) -> "Kinds":
         """Take what is said, and where nothing is said what the prediction's record says."""
         task = record.get("task")
-        truth = config.objects or ("ids" if task == "instance" else None)
+        has_ids = task == "instance" or record.get("content") == OBJECTS
+        truth = config.objects or ("ids" if has_ids else None)
         semantic = truth == "ids" and task in ("semantic", "foreground")
         prediction = config.predicted_objects or ("components" if semantic else truth)
         foreground = (config.task or task) == "foreground" or "ids" in (truth, prediction)
