@@ -146,6 +146,7 @@ def test_two_results_are_compared_over_files(tmp_path):
         save(tmp_path / "good" / f"{i}.tif", IDS)
         save(tmp_path / "bad" / f"{i}.tif", np.where(IDS == 9, 0, IDS))
     result = score(tmp_path / "good", tmp_path / "truth", objects="ids", against=tmp_path / "bad")
+    assert result.as_dict()["mean_over_files"]["ap50"] == 1.0
     contest = result.as_dict()["against"]
     assert (contest["units"], contest["count"]) == ("files", 4)
     found = contest["measures"]["ap50"]

@@ -1,6 +1,6 @@
 """Measures: the numbers that are reported, from tallies."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from napari_ziggurat.evaluation.comparison import Tally
@@ -16,12 +16,14 @@ __all__ = [
     "class_measures",
     "headline",
     "mean_measures",
+    "mean_of",
     "object_measures",
     "size_measures",
 ]
 
 _MEANS = ("dice", "iou", "precision", "recall", "surface_dice", "hausdorff95")
 _OF_CLASSES = ("dice", "iou", "surface_dice", "hausdorff95")
+_OF_FILES = ("mean_dice", "mean_iou", "ap50", "mean_ap", "f1", "pq", "adapted_rand_error")
 _OF_OBJECTS = ("ap50", "mean_ap", "f1", "pq", "adapted_rand_error", "vi_split", "vi_merge")
 
 
@@ -75,6 +77,12 @@ def mean_measures(tallies: Iterable[Tally]) -> dict[str, float | None]:
     """Means over classes, each of which counts alike."""
     rows = [class_measures(tally) for tally in tallies]
     return {name: _mean(row[name] for row in rows) for name in _MEANS}
+
+
+def mean_of(files: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Means over files of their scores, each file counting alike, as Cellpose gives its AP."""
+    names = [name for name in _OF_FILES if any(name in file for file in files)]
+    return {name: _mean(file[name] for file in files) for name in names}
 
 
 def size_measures(pool: Pool, values: Sequence[int]) -> dict[str, dict[str, Any]]:

@@ -13,13 +13,16 @@ from napari_ziggurat.runs.evaluate.compare import BETWEEN, FileScore
 from napari_ziggurat.runs.evaluate.measures import (
     class_measures,
     mean_measures,
+    mean_of,
     object_measures,
     size_measures,
 )
 from napari_ziggurat.runs.evaluate.pool import Pool
-from napari_ziggurat.runs.evaluate.table import class_table, object_table, size_text
+from napari_ziggurat.runs.evaluate.table import class_table, number, object_table, size_text
 
 __all__ = ["EvaluateResult"]
+
+_HEADS = {"mean_dice": "mean Dice", "ap50": "AP50"}
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class EvaluateResult:
             for file, pool in zip(self.files, self.pools, strict=True)
         ]
         found = {**self._scores(self.pooled, self.pool), "unit": self.unit, "files": files}
+        found["mean_over_files"] = mean_of(files)
         found["tolerance"] = self._tolerance
         if self.contest is not None:
             found["against"] = self.contest.as_dict()
@@ -130,14 +134,13 @@ class EvaluateResult:
         if len(self.files) == 1:
             return []
         width = max(24, *(len(file.name) + 2 for file in self.files))
-        heads = ["mean Dice", "AP50"] if self.objects else ["mean Dice"]
-        rows = ["", f"{'file':<{width}}" + "".join(f"{head:>10}" for head in heads)]
-        for file, pool in zip(self.files, self.pools, strict=True):
-            numbers = [file.confusion.mean_dice]
-            if self.objects:
-                numbers.append(self._object_scores(pool)["ap50"])
-            texts = ("no class" if n is None else f"{n:.4f}" for n in numbers)
-            rows.append(f"{file.name:<{width}}" + "".join(f"{text:>10}" for text in texts))
+        keys = ["mean_dice", "ap50"] if self.objects else ["mean_dice"]
+        rows = ["", f"{'file':<{width}}" + "".join(f"{_HEADS[key]:>10}" for key in keys)]
+        scores = [self._scores(f.confusion, p) for f, p in zip(self.files, self.pools, strict=True)]
+        named = [(f.name, each) for f, each in zip(self.files, scores, strict=True)]
+        for name, score in [*named, ("mean of files", mean_of(scores))]:
+            texts = [number(score[key], "no class") for key in keys]
+            rows.append(f"{name:<{width}}" + "".join(f"{text:>10}" for text in texts))
         return rows
 
     def _scores(self, confusion: Confusion, pool: Pool) -> dict[str, Any]:

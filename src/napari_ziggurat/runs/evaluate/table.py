@@ -12,7 +12,7 @@ from napari_ziggurat.runs.evaluate.measures import (
 )
 from napari_ziggurat.runs.evaluate.pool import Pool
 
-__all__ = ["class_table", "label", "object_table", "size_text"]
+__all__ = ["class_table", "label", "number", "object_table", "size_text"]
 
 _CLASS_COLUMNS = {
     "dice": "Dice",
@@ -100,14 +100,15 @@ def _one_sided(pool: Pool, names: Mapping[int, str]) -> list[str]:
 
 
 def _numbers(name: str, measures: Mapping[str, Any], columns: Mapping[str, str]) -> str:
-    return _row(name, [_text(measures.get(key)) for key in columns])
+    return _row(name, [number(measures.get(key)) for key in columns])
 
 
 def _row(name: str, texts: Iterable[str]) -> str:
     return f"{name:<{_FIRST}}" + "".join(f"{text:>10}" for text in texts)
 
 
-def _text(value: float | None) -> str:
+def number(value: float | None, nothing: str = "-") -> str:
+    """Put a measure in words."""
     if value is None:
-        return "-"
+        return nothing
     return str(value) if isinstance(value, int) else f"{value:.4f}"
