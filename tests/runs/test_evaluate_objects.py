@@ -16,6 +16,10 @@ from napari_ziggurat.images import OutputGrid, create_output
 from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.config import EvaluateConfig
 from napari_ziggurat.runs.evaluate import evaluate
+from napari_ziggurat.runs.evaluate.compare import compare
+from napari_ziggurat.runs.evaluate.kinds import Kinds
+from napari_ziggurat.runs.evaluate.opened import open_pair
+from napari_ziggurat.runs.evaluate.thumbnails import find_worst, look
 
 #: Two objects of 8 voxels that touch, and one of 4.
 IDS = np.zeros((10, 12), np.uint16)
@@ -172,6 +176,34 @@ def test_the_figure_is_drawn_and_never_replaced_unasked(tmp_path, truth, foregro
     with pytest.raises(ExistsError, match="--overwrite"):
         score(truth, truth, **options)
     score(truth, truth, **options, overwrite=True)
+    small = save(tmp_path / "small.tif", IDS[1:])
+    with pytest.raises(InputError, match="one shape"):
+        score(truth, truth, **options | {"image": small}, overwrite=True)
+
+
+def test_a_thumbnail_shows_what_was_compared(truth):
+    """Ids that are taken for one foreground have no outlines between them."""
+    config = EvaluateConfig(
+        prediction=truth, labels=truth, objects="ids", predicted_objects="components"
+    )
+    opened = open_pair(truth, truth, None, config, Kinds.of(config, {}))
+    file = finish(compare("a", opened, None, alone=True))
+    worst = find_worst([file], [1], 2)
+    assert [(str(place.box), place.iou) for place in worst] == [
+        ("1:3,1:5", 0.5), ("1:3,5:9", 0.5)
+    ]  # fmt: skip
+    shown = look(worst[0], opened, None)
+    assert set(np.unique(shown.truth)) == {0, 9, 700, 701}
+    assert set(np.unique(shown.prediction)) == {0, 1}
+
+
+def test_surfaces_that_are_too_large_are_left_out_in_words(truth, monkeypatch):
+    monkeypatch.setattr("napari_ziggurat.evaluation.surface.MOST_POINTS", 5)
+    config = EvaluateConfig(prediction=truth, labels=truth, objects="ids")
+    said = " ".join(step.message for step in evaluate(config))
+    assert "the surface of class 1 has more than" in said
+    found = score(truth, truth, objects="ids").as_dict()
+    assert (found["surface_dice"], found["hausdorff95"], found["ap50"]) == (None, None, 1.0)
 
 
 def test_a_volume_without_objects_says_so_and_has_no_scores(tmp_path):

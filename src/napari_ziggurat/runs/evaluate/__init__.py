@@ -11,7 +11,7 @@ from typing import Any
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.evaluation.gathering import ObjectKind
 from napari_ziggurat.evaluation.surface import MOST_POINTS
-from napari_ziggurat.images import Source, read_record, stem
+from napari_ziggurat.images import Source, open_image, read_record, stem
 from napari_ziggurat.progress import Progress
 from napari_ziggurat.runs.config import EvaluateConfig
 from napari_ziggurat.runs.evaluate.against import Contest, compare_results
@@ -30,7 +30,7 @@ from napari_ziggurat.runs.evaluate.files import (
     refuse_unfinished,
 )
 from napari_ziggurat.runs.evaluate.kinds import Kinds
-from napari_ziggurat.runs.evaluate.opened import Opened, open_pair
+from napari_ziggurat.runs.evaluate.opened import Opened, level_like, open_pair
 from napari_ziggurat.runs.evaluate.pool import choose_bounds
 from napari_ziggurat.runs.evaluate.result import EvaluateResult
 from napari_ziggurat.runs.evaluate.thumbnails import find_worst, look
@@ -105,6 +105,7 @@ def _score(config: EvaluateConfig, prediction: Source) -> Generator[Progress, No
         kinds = _kinds(config, path, labels, scored)
         _check_use(config, kinds, len(pairs))
         opened = open_pair(path, labels, mask, config, kinds)
+        _check_image(scored.images[len(scored.files)], opened)
         scored.unit = _one_unit(scored.unit, opened)
         if not scored.files:
             for note in kinds.notes:
@@ -141,6 +142,12 @@ def _check_use(config: EvaluateConfig, kinds: Kinds, files: int) -> None:
             "How sure a difference is can be told over several files, or over the objects of one; "
             "give --against with folders, or say --objects."
         )
+
+
+def _check_image(image: Source | None, opened: Opened) -> None:
+    """Refuse an image that the figure could not show, before anything is computed."""
+    if image is not None:
+        level_like(open_image(image), opened.prediction)
 
 
 def _one_unit(unit: str | None, opened: Opened) -> str | None:

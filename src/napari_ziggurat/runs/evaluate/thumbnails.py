@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image, Source, open_image
-from napari_ziggurat.runs.evaluate.compare import BETWEEN, FileScore
+from napari_ziggurat.runs.evaluate.compare import FileScore
 from napari_ziggurat.runs.evaluate.opened import Labels, Opened, level_like
 
 if TYPE_CHECKING:
@@ -88,8 +88,12 @@ def find_worst(files: Sequence[FileScore], values: Sequence[int], count: int) ->
 def look(place: Place, opened: Opened, image: Source | None) -> Thumbnail:
     """Read the plane through the middle of an object, with some room around it."""
     box = _plane(place.box, opened.shape)
-    labels = [opened.read_truth(box, place.time), opened.read_prediction(box, place.time)]
-    truth, prediction = (_shown(each, place.value) for each in labels)
+    labels = (opened.read_truth(box, place.time), opened.read_prediction(box, place.time))
+    kinds = (opened.kinds.truth, opened.kinds.prediction)
+    truth, prediction = (
+        _flat(each if kind == "ids" else opened.classes(each, opened.truth.name) == place.value)
+        for each, kind in zip(labels, kinds, strict=True)
+    )
     grey = None if image is None else _grey(open_image(image), opened, box, place.time)
     return Thumbnail(f"IoU {place.iou:.2f}", grey, truth, prediction)
 
@@ -107,10 +111,10 @@ def draw_thumbnail(panel: "Panel", thumbnail: Thumbnail) -> None:
     panel.set_title(thumbnail.title, color="#eef1f6", fontsize=8)
 
 
-def _shown(labels: Labels, value: int) -> Labels:
-    """Make labels of the gaps, where these are what is scored; a plane (Y, X)."""
-    plane: Labels = labels[0] if labels.ndim == 3 else labels
-    return np.equal(plane, 0).astype(np.uint8) if value == BETWEEN else plane
+def _flat(labels: NDArray[Any]) -> Labels:
+    """Give a plane (Y, X); of pieces of a class all together, as they were before they had ids."""
+    plane: Labels = labels.astype(np.uint8) if labels.dtype == np.bool_ else labels
+    return plane[0] if plane.ndim == 3 else plane
 
 
 def _plane(box: Box, shape: Sequence[int]) -> Box:
