@@ -9,9 +9,7 @@ __all__ = [
     "HISTORY",
     "OBJECTS",
     "OURS",
-    "PROBABILITIES",
     "is_annotation",
-    "is_probabilities",
     "marked",
 ]
 
@@ -21,8 +19,6 @@ ANNOTATION = "annotation"
 """What is said there under ``content`` of a store that is painted on."""
 OBJECTS = "objects"
 """What is said there of labels each of which is one object."""
-PROBABILITIES = "probabilities"
-"""What is said there of a store of probabilities that a run wrote beside its labels."""
 HISTORY = ".ziggurat/history.jsonl"
 """Where the strokes of such a store are listed."""
 
@@ -33,11 +29,6 @@ def is_annotation(path: Path) -> bool:
     One whose metadata are damaged is one as well, as long as its history is there.
     """
     return marked(path).get("content") == ANNOTATION or (path / HISTORY).is_file()
-
-
-def is_probabilities(path: object) -> bool:
-    """Tell whether a local store holds probabilities that a run wrote beside its labels."""
-    return isinstance(path, Path) and marked(path).get("content") == PROBABILITIES
 
 
 def marked(path: Path) -> dict[str, Any]:
