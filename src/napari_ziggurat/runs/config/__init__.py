@@ -12,9 +12,9 @@ from napari_ziggurat.runs.config.annotation import (
     ImportConfig,
     OwnerConfig,
 )
+from napari_ziggurat.runs.config.evaluation import EvaluateConfig
 from napari_ziggurat.runs.config.others import (
     DemoConfig,
-    EvaluateConfig,
     ExplainConfig,
     ExportConfig,
     InfoConfig,
