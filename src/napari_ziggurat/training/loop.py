@@ -180,9 +180,7 @@ class Safe:
     settings: Mapping[str, Any]
 
 
-def fit(
-    trainee: Trainee, budget: Budget, safe: Safe | None = None
-) -> Generator[Step, None, None]:
+def fit(trainee: Trainee, budget: Budget, safe: Safe | None = None) -> Generator[Step, None, None]:
     """Train a network in place; what it holds at the end are the averaged parameters.
 
     With a `Safe`, the training is saved every minute, after its last step and when it is
