@@ -16,6 +16,7 @@ from napari_ziggurat.runs.plan import SegmentPlan
 
 __all__ = [
     "PROBABILITIES",
+    "check_apart",
     "check_place",
     "clear",
     "coarse_folder",
@@ -84,14 +85,14 @@ def check_place(plan: SegmentPlan, out: Path, memory: int | None = None) -> None
         The format is unknown or cannot hold the result, the place is the input or lies inside an
         image, or its disk has no room.
     """
-    _check_apart(out, plan.image.source)
+    check_apart(out, plan.image.source)
     _check_name(out)
     if is_file_format(out):
         _check_levels(plan, out)
         check_format(out, plan.region.shape, plan.times)
         _check_export(plan, out, memory)
     if plan.probabilities:
-        _check_apart(probabilities_path(out), plan.image.source)
+        check_apart(probabilities_path(out), plan.image.source)
     _check_disk(plan, out)
 
 
@@ -197,7 +198,7 @@ def _check_export(plan: SegmentPlan, out: Path, memory: int | None) -> None:
         )
 
 
-def _check_apart(out: Path, source: Source | None) -> None:
+def check_apart(out: Path, source: Source | None) -> None:
     """Refuse an output that would replace its input, or change an image from the inside."""
     here = out.resolve()
     if isinstance(source, Path):

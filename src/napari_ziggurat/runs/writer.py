@@ -21,7 +21,7 @@ from napari_ziggurat.runs.tasks import Task
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BlockWriter"]
+__all__ = ["BlockWriter", "files_digest"]
 
 _BUFFER = 2**20
 
@@ -93,11 +93,7 @@ class BlockWriter:
 
     def digest(self, task: Task) -> str:
         """Give a SHA-256 of the files of a block; one that is missing counts as such."""
-        found = hashlib.sha256()
-        for number, path in enumerate(self._files(task)):
-            found.update(f"{number}:".encode())
-            _add_file(found, path)
-        return found.hexdigest()[:32]
+        return files_digest(self._files(task))
 
     def close(self) -> None:
         """Remove the drafts of this process."""
@@ -144,6 +140,15 @@ class BlockWriter:
             for store in self._stores
             for array, box in zip(store.levels[first:], self._boxes(task, store), strict=False)
         )
+
+
+def files_digest(files: Iterable[Path]) -> str:
+    """Give a SHA-256 of what is in files; one that is missing counts as such."""
+    found = hashlib.sha256()
+    for number, path in enumerate(files):
+        found.update(f"{number}:".encode())
+        _add_file(found, path)
+    return found.hexdigest()[:32]
 
 
 def _is_stored(array: Any, box: Box) -> bool:

@@ -12,6 +12,7 @@ from napari_ziggurat.runs.config.annotation import (
     ImportConfig,
     OwnerConfig,
 )
+from napari_ziggurat.runs.config.objects import ObjectsConfig
 from napari_ziggurat.runs.config.others import (
     DemoConfig,
     EvaluateConfig,
@@ -44,6 +45,7 @@ __all__ = [
     "ImportConfig",
     "InfoConfig",
     "NetworksConfig",
+    "ObjectsConfig",
     "OwnerConfig",
     "SearchConfig",
     "SegmentConfig",
