@@ -35,7 +35,7 @@ class Components:
     connectivity: Connectivity = "full"
 
     def __call__(self, classes: NDArray[Any]) -> tuple[NDArray[np.uint32], int]:
-        """Number the fragments of a block.
+        """Find the fragments of a block.
 
         Parameters
         ----------

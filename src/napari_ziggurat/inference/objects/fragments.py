@@ -123,7 +123,7 @@ class _Runs:
         return tuple(each.astype(np.int64) for each in found)
 
     def sum_of(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Sums of the values of voxels over each kept run."""
+        """Give sums of the values of voxels over each kept run."""
         kind = np.float64 if values.dtype.kind == "f" else np.int64
         sums: NDArray[Any] = np.add.reduceat(values.reshape(-1), self.starts, dtype=kind)
         return sums[self.kept]
@@ -206,7 +206,7 @@ def _first(runs: _Runs, count: int) -> Numbers:
 
 
 def _along(runs: _Runs) -> list[Numbers]:
-    """Sums of the coordinates over each run, per axis."""
+    """Add up the coordinates over each run, per axis."""
     *slow, x = runs.places
     n = runs.lengths
     return [*(place * n for place in slow), x * n + n * (n - 1) // 2]
@@ -217,9 +217,7 @@ def _second(runs: _Runs, count: int) -> Numbers:
     n, last = runs.lengths, len(slow)
     sums = _along(runs)
     squares = n * x * x + x * n * (n - 1) + n * (n - 1) * (2 * n - 1) // 6
-    columns = [
-        squares if a == last else sums[b] * runs.places[a] for a, b in axis_pairs(len(sums))
-    ]
+    columns = [squares if a == last else sums[b] * runs.places[a] for a, b in axis_pairs(len(sums))]
     return np.stack([_total(runs.rows, each, count) for each in columns], axis=1)
 
 

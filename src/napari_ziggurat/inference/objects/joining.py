@@ -83,7 +83,7 @@ class Numbered:
 
 
 def number_objects(roots: Numbers, anchors: Numbers, voxels: Numbers, least: int) -> Numbered:
-    """Number objects by the place of their first voxel, from 1 on.
+    """Give objects numbers from 1 on, in the order of their first voxels.
 
     Parameters
     ----------

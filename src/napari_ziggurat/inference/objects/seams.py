@@ -17,7 +17,7 @@ Plane = NDArray[np.uint32]
 
 
 def seam_steps(dims: int, connectivity: Connectivity) -> Iterator[Step]:
-    """Steps from a block to those of its neighbours that come later in a scan.
+    """Give the steps from a block to those of its neighbours that come later in a scan.
 
     The others have it as a later neighbour of their own. Blocks that meet at an edge or a corner
     alone matter only where voxels touch in this way.
@@ -76,6 +76,7 @@ def contacts(
     classes : pair of array
         Class of each fragment of the near and of the far block, from fragment 1 on.
     connectivity : {"full", "face"}
+        Whether voxels touch by edges and corners, too.
 
     Returns
     -------

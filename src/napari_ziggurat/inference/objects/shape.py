@@ -99,6 +99,7 @@ def add_up(parts: Callable[[], Iterable[Parts]], count: int, layout: Layout) -> 
     count : int
         Objects.
     layout : Layout
+        What there is of each.
     """
     found = layout.zeros(count)
     for part in parts():

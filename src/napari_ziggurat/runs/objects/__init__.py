@@ -14,7 +14,7 @@ from napari_ziggurat.runs.objects.place import Place, begin, table_beside
 from napari_ziggurat.runs.objects.plan import ObjectsPlan
 from napari_ziggurat.runs.objects.result import ObjectsResult
 from napari_ziggurat.runs.objects.rows import rows
-from napari_ziggurat.runs.objects.table import Tables, check_table, table_in
+from napari_ziggurat.runs.objects.table import Tables, check_table, restore, table_in
 from napari_ziggurat.runs.objects.work import Stage, left, stages
 
 __all__ = ["ObjectsResult", "objects"]
@@ -49,6 +49,8 @@ def objects(config: ObjectsConfig) -> Run[ObjectsResult]:
     place = begin(plan)
     if place.complete:
         _tidy(place)
+        if not table.exists():
+            restore(table_in(place.store), table)
         yield Progress("objects", 1, 1, message=f"'{config.out}' is complete already")
         return _told(place, table, started)
     yield Progress("plan", message=plan.render())

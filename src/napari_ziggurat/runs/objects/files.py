@@ -50,10 +50,10 @@ class Files:
             return column
 
     @contextmanager
-    def faces(self, number: int, dims: int) -> Iterator[Faces]:
-        """Open the faces of a block; those that are looked at are read."""
+    def opened(self, number: int) -> Iterator[Mapping[str, NDArray[Any]]]:
+        """Open what is kept of a block: columns and faces by name; what is looked at is read."""
         with np.load(self._block(number)) as found:
-            yield Faces(found, dims)
+            yield found
 
     def save_numbers(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write arrays that concern all blocks; whoever reads them need not load them whole."""

@@ -65,10 +65,8 @@ def hands(plan: ObjectsPlan, store: Path) -> Iterator[Hands]:
     if count == 1:
         yield Alone(Work(plan, store, _new_draft(store)))
         return
-    text = plan.config.model_dump_json()
-    pool = ProcessPoolExecutor(
-        count, multiprocessing.get_context("spawn"), _open, (text, str(store))
-    )
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(count, spawn, _open, (plan.config, store))
     try:
         yield Several(pool, count)
     finally:
@@ -90,12 +88,11 @@ def _finished(waiting: dict[Future[str], int]) -> Iterator[tuple[int, str]]:
         yield waiting.pop(future), future.result()
 
 
-def _open(config: str, store: str) -> None:
+def _open(config: ObjectsConfig, store: Path) -> None:
     """Begin a worker process."""
     global _work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-    plan = ObjectsPlan.of(ObjectsConfig.model_validate_json(config))
-    _work = Work(plan, Path(store), _new_draft(Path(store)))
+    _work = Work(ObjectsPlan.of(config), store, _new_draft(store))
 
 
 def _do(task: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ziggurat.inference.objects import Joining, contacts, number_objects, seam_steps
+from napari_ziggurat.inference.objects import Faces, Joining, contacts, number_objects, seam_steps
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.objects.files import Files, put
 from napari_ziggurat.runs.objects.plan import ObjectsPlan
@@ -69,9 +69,7 @@ def join(plan: ObjectsPlan, files: Files) -> Run[Joined]:
         {"ids": numbered.ids, "offsets": offsets, "spans": _spans(numbered.ids, offsets)}
     )
     seams = int(np.count_nonzero(np.unique(numbered.ids[on_seam])))
-    found = Joined(
-        numbered.objects, numbered.removed, len(roots), seams, numbered.merged
-    )
+    found = Joined(numbered.objects, numbered.removed, len(roots), seams, numbered.merged)
     put(files.folder / _DONE, json.dumps(asdict(found)).encode())
     return found
 
@@ -91,15 +89,15 @@ def _pairs(
     if offsets[number] == offsets[number + 1]:
         return
     dims, connectivity = plan.labels.dims, plan.config.connectivity
-    classes = files.column(number, "classes")
-    with files.faces(number, dims) as near:
+    with files.opened(number) as kept:
+        near, classes = Faces(kept, dims), kept["classes"]
         for step in seam_steps(dims, connectivity):
             other = plan.neighbour(number, step)
             if other is None or offsets[other] == offsets[other + 1]:
                 continue
-            with files.faces(other, dims) as far:
-                back = tuple(-s for s in step)
-                both = (classes, files.column(other, "classes"))
+            back = tuple(-s for s in step)
+            with files.opened(other) as kept_there:
+                far, both = Faces(kept_there, dims), (classes, kept_there["classes"])
                 found = contacts(near.toward(step), far.toward(back), both, connectivity)
             yield found - 1 + np.array([offsets[number], offsets[other]])
 
@@ -112,8 +110,8 @@ def _at_seams(plan: ObjectsPlan, files: Files, number: int) -> NDArray[np.int64]
         for axis, sign in product(range(dims), (-1, 1))
     ]
     inner = [step for step in steps if plan.neighbour(number, step) is not None]
-    with files.faces(number, dims) as faces:
-        found = [faces.present(step) for step in inner]
+    with files.opened(number) as kept:
+        found = [Faces(kept, dims).present(step) for step in inner]
     return np.concatenate([np.zeros(0, np.int64), *found]).astype(np.int64)
 
 

@@ -146,7 +146,9 @@ class ObjectsPlan:
                     "place": [*level.spacing.values, level.spacing.unit, *level.translation],
                     "content": sample_digest(self.labels, 0),
                 },
-                "image": None if self.image is None else sample_digest(self.image, self.image_level),
+                "image": None
+                if self.image is None
+                else sample_digest(self.image, self.image_level),
                 "task": config.task,
                 "connectivity": config.connectivity,
                 "minimum size": self.least,

@@ -102,5 +102,3 @@ def rows(plan: ObjectsPlan, files: Files, objects: int) -> Iterator[Columns]:
     )
     if not objects:
         yield maker.columns(1, 0)
-
-

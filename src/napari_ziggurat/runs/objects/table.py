@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.images.disk import flush
 from napari_ziggurat.runs.objects.rows import Columns
 
-__all__ = ["Tables", "check_table", "read_table", "table_in"]
+__all__ = ["Tables", "check_table", "read_table", "restore", "table_in"]
 
 _NAME = "objects.csv"
 
@@ -134,6 +135,17 @@ def _texts(column: NDArray[Any]) -> list[str]:
     if column.dtype.kind == "f":
         return [f"{value:.9g}" for value in column.tolist()]
     return [str(value) for value in column.astype(object).tolist()]
+
+
+def restore(inner: Path, path: Path) -> None:
+    """Write a table from the CSV that lies with the objects."""
+    if path.suffix.lower() != ".parquet":
+        shutil.copyfile(inner, path)
+        return
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.csv.read_csv(inner), path)
 
 
 def read_table(path: Path, most: int) -> Mapping[str, NDArray[Any]] | None:

@@ -13,14 +13,13 @@ from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import open_output
 from napari_ziggurat.images.pyramid import reduced
-from napari_ziggurat.images.shards import stored_files, write_shards
+from napari_ziggurat.images.shards import files_digest, stored_files, write_shards
 from napari_ziggurat.inference.objects import Faces, measure
 from napari_ziggurat.runs.objects.files import Files
 from napari_ziggurat.runs.objects.plan import ObjectsPlan
 from napari_ziggurat.runs.objects.voxels import Seen
-from napari_ziggurat.runs.writer import files_digest
 
-__all__ = ["Stage", "Work", "stages"]
+__all__ = ["Stage", "Work", "left", "stages"]
 
 
 @dataclass(frozen=True)
