@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from napari_ziggurat.cli import app
 
 COMMANDS = [
-    "info", "doctor", "networks", "train", "segment", "evaluate", "annotation", "suggest", "demo",
+    "info", "doctor", "networks", "train", "segment", "evaluate", "annotation", "suggest", "demo", "objects",
 ]  # fmt: skip
 
 

@@ -55,7 +55,7 @@ class Components:
 
         neighbours = _NEIGHBOURS[self.connectivity, classes.ndim]
         fragments, count = cc3d.connected_components(
-            np.require(classes, requirements="CW"), connectivity=neighbours, return_N=True,
+            np.require(classes, requirements=["C", "W"]), connectivity=neighbours, return_N=True,
             out_dtype=np.uint32,
         )  # fmt: skip
         return np.ascontiguousarray(fragments), int(count)

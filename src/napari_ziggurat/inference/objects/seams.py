@@ -104,5 +104,6 @@ def _touching(
     a, b = near[both].astype(np.int64), far[both].astype(np.int64)
     codes = np.unique(a * (len(classes[1]) + 1) + b)
     a, b = np.divmod(codes, len(classes[1]) + 1)
-    same = classes[0][a - 1] == classes[1][b - 1]
-    return codes[same]
+    same: NDArray[np.bool_] = classes[0][a - 1] == classes[1][b - 1]
+    touching: NDArray[np.int64] = codes[same]
+    return touching

@@ -6,6 +6,8 @@ from typing import Any
 
 __all__ = ["ObjectsResult"]
 
+_LISTED = 12  # classes that are told one by one
+
 
 @dataclass(frozen=True)
 class ObjectsResult:
@@ -52,6 +54,7 @@ class ObjectsResult:
     def render(self) -> str:
         """Say how many objects there are, where they lie, and what the seams did to them."""
         each = ", ".join(f"{count} {name}" for name, count in self.classes.items())
+        each = each if len(self.classes) <= _LISTED else f"of {len(self.classes)} classes"
         lines = [f"{self.out}: {_many(self.objects)}" + (f" ({each})" if each else "")]
         if self.removed:
             lines.append(f"{_many(self.removed)} smaller than --min-size left out")

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ziggurat.classes import MAX_CLASS
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.images.disk import flush
 from napari_ziggurat.runs.objects.rows import Columns
@@ -61,7 +62,8 @@ class Tables:
     def __init__(self, *paths: Path) -> None:
         self._paths = paths
         self.classes: Counter[str] = Counter()
-        """Objects of each class."""
+        """Objects of each class; none are told where every object is a class of its own."""
+        self._counted = True
 
     def write(self, rows: Iterator[Columns]) -> None:
         """Write all rows."""
@@ -70,7 +72,14 @@ class Tables:
             for columns in rows:
                 for writer in writers:
                     writer.add(columns)
-                self.classes.update(columns["class_name"].tolist())
+                self._count(columns["class_name"])
+
+    def _count(self, names: NDArray[Any]) -> None:
+        if self._counted:
+            self.classes.update(names.tolist())
+        if len(self.classes) > MAX_CLASS:
+            self._counted = False
+            self.classes.clear()
 
 
 @contextmanager
