@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from napari_ziggurat.cli import app
 
 COMMANDS = [
-    "info", "doctor", "networks", "train", "segment", "evaluate", "annotation", "suggest", "demo", "objects",
+    "info", "doctor", "networks", "train", "segment", "evaluate", "annotation", "suggest", "demo",
+    "objects",
 ]  # fmt: skip
 
 

@@ -21,7 +21,8 @@ from napari_ziggurat.runs.values import parse_bytes
 TRAIN = {"image": "a.tif", "labels": "b.tif", "out": "model"}
 SEGMENT = {"image": "a.tif", "model": "model", "out": "out.ome.zarr"}
 ALL = [
-    TrainConfig, SegmentConfig, EvaluateConfig, DemoConfig, InfoConfig, SuggestConfig, ObjectsConfig,
+    TrainConfig, SegmentConfig, EvaluateConfig, DemoConfig, InfoConfig, SuggestConfig,
+    ObjectsConfig,
 ]  # fmt: skip
 
 
