@@ -260,6 +260,12 @@ def test_what_is_no_label_image_is_refused(tmp_path, labels) -> None:
         run(tmp_path, image=_zarr(tmp_path / "small.npy"))
 
 
+def test_the_truth_of_real_nuclei_has_as_many_objects_as_nuclei(tmp_path, shared_data) -> None:
+    truth = shared_data / "organoid_nuclei_3d" / "val" / "labels" / "EGFP_d4_flt32_18.ome.tif"
+    made = run(tmp_path, labels=truth, spacing=(8.0, 1.0, 1.0), block=(8, 64, 64))
+    assert made.objects == 12
+
+
 def _zarr(path: Path) -> Path:
     """Store an array where it says its axes."""
     array, store = np.load(path), path.with_suffix(".ome.zarr")

@@ -61,8 +61,7 @@ class ObjectsResult:
         if self.blocks > 1:
             lines.append(
                 f"seams between {self.blocks} blocks: {_many(self.seams)} touch one, "
-                f"{self.merged} joined from several fragments; none is doubtful, the result is "
-                "that of the whole image at once"
+                f"{self.merged} were joined from several fragments, none is doubtful"
             )
         return "\n".join([*lines, f"table: {self.table}"])
 

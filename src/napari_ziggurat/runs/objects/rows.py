@@ -1,4 +1,4 @@
-"""Rows: what is told of each object, in the order of their numbers, some thousands at a time."""
+"""Rows: what is told of each object, in the order of their numbers, some at a time."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["Columns", "rows"]
 
 Columns = Mapping[str, NDArray[Any]]
 
-_AT_ONCE = 2**17
+_AT_ONCE = 2**19  # objects; each block is read once for each so many that lie about it
 
 
 @dataclass(frozen=True)

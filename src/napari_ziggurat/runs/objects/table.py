@@ -21,6 +21,7 @@ from napari_ziggurat.runs.objects.rows import Columns
 __all__ = ["Tables", "check_table", "read_table", "restore", "table_in"]
 
 _NAME = "objects.csv"
+_LINES = 2**14  # that are held as text
 
 
 class _Writer(Protocol):
@@ -111,7 +112,9 @@ class _Csv:
         if not self._begun:
             self._csv.writerow(columns)
             self._begun = True
-        self._csv.writerows(zip(*map(_texts, columns.values()), strict=True))
+        for start in range(0, len(columns["index"]), _LINES):
+            part = (column[start : start + _LINES] for column in columns.values())
+            self._csv.writerows(zip(*map(_texts, part), strict=True))
 
 
 class _Parquet:
