@@ -15,6 +15,7 @@ from napari_ziggurat.geometry import Axes, Spacing
 from napari_ziggurat.images import (
     OutputGrid,
     create_output,
+    fill_coarser,
     image_from_array,
     open_image,
     open_output,
@@ -298,3 +299,20 @@ def test_objects_lie_among_the_labels_of_their_image_with_its_spacing(tmp_path, 
     run(tmp_path, labels=image, out=image / "labels" / "o")
     assert open_image(image / "labels" / "o").levels[0].spacing.values == (2.0, 0.5, 0.5)
     assert (tmp_path / "o_objects.csv").exists()
+
+
+@pytest.mark.parametrize("version", ["0.5", "0.4"])
+def test_coarser_levels_are_those_that_are_made_of_the_whole(tmp_path, version) -> None:
+    plane = (np.random.default_rng(0).random((2, 1100, 40)) < 0.5).astype(np.uint8)
+    np.save(tmp_path / "labels.npy", plane)
+    run(
+        tmp_path, axes="tyx", spacing=(0.5, 0.5), block=(512, 40), connectivity="face",
+        version=version,
+    )  # fmt: skip
+    levels = [array[:] for array in open_output(tmp_path / "o.ome.zarr")]
+    assert [level.shape for level in levels] == [(2, 1100, 40), (2, 550, 20), (2, 275, 10)]
+    for _ in fill_coarser(tmp_path / "o.ome.zarr", "labels"):
+        pass
+    again = [array[:] for array in open_output(tmp_path / "o.ome.zarr")]
+    assert all(np.array_equal(a, b) for a, b in zip(levels, again, strict=True))
+    assert levels[2].any()
