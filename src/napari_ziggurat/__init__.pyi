@@ -10,6 +10,7 @@ from napari_ziggurat.runs.config import (
     EvaluateConfig,
     ExplainConfig,
     ExportConfig,
+    ObjectsConfig,
     SearchConfig,
     SegmentConfig,
     SuggestConfig,
@@ -18,6 +19,7 @@ from napari_ziggurat.runs.config import (
 from napari_ziggurat.runs.evaluate import evaluate
 from napari_ziggurat.runs.explain import explain
 from napari_ziggurat.runs.export import export
+from napari_ziggurat.runs.objects import objects
 from napari_ziggurat.runs.search import search
 from napari_ziggurat.runs.segment import segment
 from napari_ziggurat.runs.suggest import suggest
@@ -34,6 +36,7 @@ __all__ = [
     "Image",
     "LabelClass",
     "Model",
+    "ObjectsConfig",
     "Progress",
     "SearchConfig",
     "SegmentConfig",
@@ -51,6 +54,7 @@ __all__ = [
     "image_from_array",
     "import_labels",
     "load_model",
+    "objects",
     "open_image",
     "search",
     "segment",

@@ -19,6 +19,7 @@ from napari_ziggurat.runs.config import (
     ExportConfig,
     InfoConfig,
     NetworksConfig,
+    ObjectsConfig,
     PlanConfig,
     SearchConfig,
     SegmentConfig,
@@ -190,6 +191,15 @@ def slurm(config: SlurmConfig, terminal: Terminal) -> None:
 
     script = slurm_script(config)
     terminal.show(script.as_dict(), script.render())
+
+
+@app.command()
+@configured(ObjectsConfig)
+def objects(config: ObjectsConfig, terminal: Terminal) -> None:
+    """Make objects of a segmentation of any size: one number each, and a table of them."""
+    from napari_ziggurat.runs.objects import objects
+
+    terminal.follow(objects(config))
 
 
 @app.command()

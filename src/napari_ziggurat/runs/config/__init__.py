@@ -13,6 +13,7 @@ from napari_ziggurat.runs.config.annotation import (
     OwnerConfig,
 )
 from napari_ziggurat.runs.config.evaluation import EvaluateConfig
+from napari_ziggurat.runs.config.objects import ObjectsConfig
 from napari_ziggurat.runs.config.others import (
     DemoConfig,
     ExplainConfig,
@@ -45,6 +46,7 @@ __all__ = [
     "ImportConfig",
     "InfoConfig",
     "NetworksConfig",
+    "ObjectsConfig",
     "OwnerConfig",
     "PlanConfig",
     "SearchConfig",
