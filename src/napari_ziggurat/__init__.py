@@ -37,6 +37,7 @@ _HOMES = {
     "search": "runs.search",
     "segment": "runs.segment",
     "suggest": "runs.suggest",
+    "trace_lineage": "runs.lineage",
     "train": "runs.train",
 }
 

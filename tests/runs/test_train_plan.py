@@ -149,5 +149,7 @@ def test_trying_a_step_does_not_change_what_is_learned(
     monkeypatch.setattr(step_probe, "_RISKY", 0.0)
     probed = {**plane, "out": Path(str(plane["out"])).with_name("probed")}
     finish(train(TrainConfig.create(probed)))
-    first, second = (load_file(Path(str(p["out"])) / "weights.safetensors") for p in (plane, probed))
+    first, second = (
+        load_file(Path(str(p["out"])) / "weights.safetensors") for p in (plane, probed)
+    )
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -20,6 +20,7 @@ from napari_ziggurat.runs.config.others import (
     InfoConfig,
     NetworksConfig,
 )
+from napari_ziggurat.runs.config.retraining import LineageConfig
 from napari_ziggurat.runs.config.segmentation import SegmentConfig, SlurmConfig
 from napari_ziggurat.runs.config.suggestion import SuggestConfig
 from napari_ziggurat.runs.config.training import (
@@ -44,6 +45,7 @@ __all__ = [
     "ExportConfig",
     "ImportConfig",
     "InfoConfig",
+    "LineageConfig",
     "NetworksConfig",
     "OwnerConfig",
     "PlanConfig",
