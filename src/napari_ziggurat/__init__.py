@@ -39,6 +39,7 @@ _HOMES = {
     "search": "runs.search",
     "segment": "runs.segment",
     "suggest": "runs.suggest",
+    "trace_lineage": "runs.lineage",
     "train": "runs.train",
 }
 

@@ -19,6 +19,7 @@ from napari_ziggurat.runs.config import (
 from napari_ziggurat.runs.evaluate import evaluate
 from napari_ziggurat.runs.explain import explain
 from napari_ziggurat.runs.export import export
+from napari_ziggurat.runs.lineage import trace_lineage
 from napari_ziggurat.runs.objects import objects
 from napari_ziggurat.runs.search import search
 from napari_ziggurat.runs.segment import segment
@@ -59,5 +60,6 @@ __all__ = [
     "search",
     "segment",
     "suggest",
+    "trace_lineage",
     "train",
 ]

@@ -18,6 +18,7 @@ from napari_ziggurat.runs.config import (
     ExplainConfig,
     ExportConfig,
     InfoConfig,
+    LineageConfig,
     NetworksConfig,
     ObjectsConfig,
     PlanConfig,
@@ -160,6 +161,16 @@ def train(config: TrainConfig, terminal: Terminal) -> None:
     from napari_ziggurat.runs.train import train
 
     terminal.follow(train(config))
+
+
+@app.command()
+@configured(LineageConfig)
+def lineage(config: LineageConfig, terminal: Terminal) -> None:
+    """Tell how a model came to be: rounds of training, data and scores from its first ancestor."""
+    from napari_ziggurat.runs.lineage import trace_lineage
+
+    found = trace_lineage(config.model)
+    terminal.show(found.as_dict(), found.render())
 
 
 @app.command()

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.networks.device import bfloat16_trains, channels_last, lay_out
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.norms import reestimate_statistics
 from napari_ziggurat.training.augment import Augmentation
 from napari_ziggurat.training.losses import class_weights, deep_supervision_loss
+from napari_ziggurat.training.pull import Pull, parameter_groups
 from napari_ziggurat.training.sampling import Sampler
 from napari_ziggurat.training.state import TrainingState
 
@@ -29,6 +31,7 @@ __all__ = [
     "STATISTICS_BATCHES",
     "Batch",
     "Budget",
+    "Diverged",
     "Recipe",
     "Safe",
     "Step",
@@ -163,6 +166,8 @@ class Trainee:
         Where patches come from.
     recipe : Recipe
     device : torch.device
+    pull : Pull or None
+        Draws the encoder to the parent that the training goes on from.
     """
 
     network: SegmentationNetwork
@@ -170,6 +175,26 @@ class Trainee:
     augmentation: Augmentation
     recipe: Recipe
     device: torch.device
+    pull: Pull | None = None
+
+
+class Diverged(WorkFailed):
+    """The loss or its gradient became NaN or infinite; the network is that of the step before.
+
+    Attributes
+    ----------
+    step : int
+        The step that was not made, counted from 1.
+    rate : float
+        Its learning rate.
+    """
+
+    def __init__(self, step: int, rate: float) -> None:
+        super().__init__(
+            f"The loss became NaN or infinite at step {step}, at a learning rate of {rate:.3g}. "
+            "Train with a lower --learning-rate."
+        )
+        self.step, self.rate = step, rate
 
 
 @dataclass(frozen=True)
@@ -185,18 +210,28 @@ def fit(trainee: Trainee, budget: Budget, safe: Safe | None = None) -> Generator
 
     With a `Safe`, the training is saved every minute, after its last step and when it is
     interrupted. It goes on from there the next time, and gives the last of the saved steps first.
+
+    Raises
+    ------
+    Diverged
+        After the network was made ready to be saved, as at the end; before the first step as it is.
     """
-    state = _begin(trainee)
+    state, diverged = _begin(trainee), None
     if safe is not None and safe.path.is_file():
         state.load(safe.path)
         yield _told(state, budget)
     try:
         yield from _train(trainee, state, budget, safe)
+    except Diverged as error:
+        diverged = error
     finally:  # also at Ctrl-C and closing: nothing of the training may be lost
         if safe is not None and state.number:
             state.save(safe.path, safe.settings)
-    _keep(trainee.network, state.kept)
-    _reestimate(trainee)
+    if state.number:
+        _keep(trainee.network, state.kept)
+        _reestimate(trainee)
+    if diverged is not None:
+        raise diverged
 
 
 def _train(
@@ -209,7 +244,11 @@ def _train(
     try:
         while (step := _told(state, budget)).used < 1:
             _set_rate(state.optimiser, trainee.recipe.learning_rate, state.number, step.used)
-            state.losses.append(_step(trainee, batches.next(), state.optimiser, step.used))
+            loss = _step(trainee, batches.next(), state.optimiser, step.used)
+            if not math.isfinite(loss):
+                rate = max(group["lr"] for group in state.optimiser.param_groups)
+                raise Diverged(state.number + 1, rate)
+            state.losses.append(loss)
             state.kept.update_parameters(trainee.network)
             clock.tick()
             yield _told(state, budget)
@@ -288,13 +327,13 @@ def _begin(trainee: Trainee) -> TrainingState:
     lay_out(network.to(trainee.device).train())
     kept = AveragedModel(network, multi_avg_fn=_warming_average)
     recipe = trainee.recipe
-    optimiser = torch.optim.AdamW(
-        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    groups = parameter_groups(network, recipe.weight_decay, trainee.pull)
+    optimiser = torch.optim.AdamW(groups, recipe.learning_rate, fused=True)
     return TrainingState(network, kept, optimiser)
 
 
 def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used: float) -> float:
+    """Make a step and give its loss; NaN, and no step, where its gradient is not finite."""
     network, device = trainee.network, trainee.device
     target = batch.target.to(device, non_blocking=True)
     half = bfloat16_trains(device, network.config.topology.dims)
@@ -310,7 +349,11 @@ def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used
     )
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), trainee.recipe.clip)
+    if trainee.pull is not None:
+        trainee.pull.add_to_gradients(network)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), trainee.recipe.clip)
+    if not torch.isfinite(norm + loss.detach()):
+        return math.nan
     optimiser.step()
     return float(loss.detach())
 
@@ -319,7 +362,7 @@ def _set_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, used: fl
     """Warm up over 50 steps, then follow a cosine to zero at the end of the budget."""
     rate = peak * min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * used))
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["scale"]
 
 
 def _warming_average(

@@ -21,6 +21,7 @@ from napari_ziggurat.runs.config.others import (
     InfoConfig,
     NetworksConfig,
 )
+from napari_ziggurat.runs.config.retraining import LineageConfig
 from napari_ziggurat.runs.config.segmentation import SegmentConfig, SlurmConfig
 from napari_ziggurat.runs.config.suggestion import SuggestConfig
 from napari_ziggurat.runs.config.training import (
@@ -45,6 +46,7 @@ __all__ = [
     "ExportConfig",
     "ImportConfig",
     "InfoConfig",
+    "LineageConfig",
     "NetworksConfig",
     "ObjectsConfig",
     "OwnerConfig",
