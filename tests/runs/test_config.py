@@ -58,6 +58,8 @@ def test_keys_may_be_written_like_options():
             {"upsampling": "x"},
             "--upsampling cannot be 'x': it should be 'linear', 'deconv' or 'pixelshuffle'",
         ),
+        ({"scales": "2"}, "--scales: it should be the smallest and the largest scale"),
+        ({"scales": "2,1"}, "--scales: it should be the smallest and the largest scale"),
         ({"level": "-1"}, "--level cannot be '-1'"),
         ({"axes": "zzyx"}, "repeats a letter"),
         ({"spacing": "1,2"}, None),
