@@ -11,8 +11,9 @@ pixel_forest.py and monai_plain.py, which get ``--data --dataset --strokes --see
 An arm is dense, strokes, forest or monai with the percent of the voxels that strokes cover (1
 unless given; monai alone has dense labels), and for ours any options of ``ziggurat train`` after
 colons; an arm with options is said in an --arms of its own. ``class-shares=told`` tells the true
-shares. Every run is a JSON in OUT/runs; what is there is not run again. The table and the figure
-are made of all JSONs of the same length; --report makes them alone.
+shares, and DATASET in a value is the name of the data set. Every run is a JSON in OUT/runs; what is
+there is not run again. The table and the figure are made of all JSONs of the same length; --report
+makes them alone.
 """
 
 import argparse
@@ -92,6 +93,9 @@ def main() -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float)
     length.add_argument("--steps", type=int, help="in place of minutes, on a busy machine")
+    parser.add_argument(
+        "--common", default="", help="options of all our trainings: batch=4:depth=4"
+    )
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--only", help="data sets, with commas")
     parser.add_argument("--arms", action="append", help="arms, with commas; or one with options")
@@ -100,6 +104,7 @@ def main() -> None:
     options = parser.parse_args()
     options.minutes = None if options.steps else options.minutes or 4.0
     length_text = f"{options.steps} steps" if options.steps else f"{options.minutes:g} minutes"
+    length_text += f", {options.common.replace(':', ', ')}" if options.common else ""
     (options.out / "runs").mkdir(parents=True, exist_ok=True)
     if not options.report:
         for bench in benches(options):
@@ -163,7 +168,12 @@ def ours_run(bench: Bench, arm: Arm, seed: int, folder: Path) -> tuple[dict[str,
     option = "--annotation" if arm.percent else "--labels"
     images = [bench.path(item, "image") for item in items]
     pairs = [part for i, t in zip(images, truth, strict=True) for part in ("--image", i, option, t)]
-    more = [part for name, value in arm.options for part in (f"--{name}", told(bench, value))]
+    common = Arm.parse(f"dense:{bench.options.common}".rstrip(":")).options
+    more = [
+        part
+        for name, value in (*common, *arm.options)
+        for part in (f"--{name}", told(bench, value))
+    ]
     length = ["--steps", bench.options.steps] if bench.options.steps else [
         "--minutes", bench.options.minutes]  # fmt: skip
     task = ["--task", "foreground"] if bench.task == "instance" else []
@@ -179,9 +189,9 @@ def ours_run(bench: Bench, arm: Arm, seed: int, folder: Path) -> tuple[dict[str,
 
 
 def told(bench: Bench, value: str) -> str:
-    """Put the true shares of the classes where they are to be told."""
+    """Put the true shares of the classes, or the name of the data set, where they are meant."""
     if value != "told":
-        return value
+        return value.replace("DATASET", bench.name)
     flat = np.concatenate([bench.labels(item)[0].ravel() for item in bench.split("train")])
     counts = np.bincount(flat)
     return ",".join(f"{v}={n / flat.size:.5f}" for v, n in enumerate(counts) if v and n)

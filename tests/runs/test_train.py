@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tifffile
 import torch
 from safetensors.torch import load_file
 
@@ -44,7 +43,7 @@ def _train(folder: Path, **more: object) -> TrainResult:
     return finish(train(config))
 
 
-def _paint(folder: Path) -> Path:
+def _strokes(folder: Path) -> Path:
     """Paint sixty voxels of each class on each plane; give the folder."""
     strokes = folder / "strokes"
     strokes.mkdir()
@@ -85,7 +84,7 @@ def test_a_seeded_run_repeats_bit_for_bit(planes: Path) -> None:
 
 
 def test_every_lever_repeats_bit_for_bit_also_after_an_interruption(planes: Path) -> None:
-    config = _interrupted(planes, labels=(), annotation=_paint(planes), **LEVERS)
+    config = _interrupted(planes, labels=(), annotation=_strokes(planes), steps=14, **LEVERS)
     finish(train(config))
     for name in ("one", "two"):
         finish(train(config.model_copy(update={"out": planes / name})))
@@ -98,7 +97,7 @@ def test_every_lever_repeats_bit_for_bit_also_after_an_interruption(planes: Path
 
 @pytest.mark.parametrize("lever", LEVERS)
 def test_every_lever_does_something(lever: str, planes: Path) -> None:
-    plain = {"labels": (), "annotation": _paint(planes), "steps": 8}
+    plain = {"labels": (), "annotation": _strokes(planes), "class_shares": "painted"}
     more = LEVERS if lever == "confidence" else {lever: LEVERS[lever]}
     without = {key: value for key, value in more.items() if key != lever}
     _train(planes, **plain, **more, out=planes / "with")
@@ -107,15 +106,16 @@ def test_every_lever_does_something(lever: str, planes: Path) -> None:
     assert any((found[key] != other[key]).any() for key in found)
 
 
-def test_told_shares_are_the_shares_of_what_is_found(planes: Path) -> None:
-    plain = {"labels": (), "annotation": _paint(planes), "steps": 100, "learning_rate": 1e-2}
-    result = _train(planes, **plain, class_shares="1=0.2")
-    assert result.class_shares["class 1"] == 0.2
-    out = planes / "found"
-    finish(segment(SegmentConfig(image=planes / "images", model=planes / "model", out=out)))
-    found = np.stack([np.load(path) if path.suffix == ".npy" else tifffile.imread(path)
-                      for path in out.iterdir()])  # fmt: skip
-    assert (found == 1).mean() == pytest.approx(0.2, abs=0.05)
+def test_a_class_that_is_told_to_be_common_is_preferred(planes: Path) -> None:
+    strokes, lead = _strokes(planes), {}
+    for share in (0.05, 0.7):
+        told = {"class_shares": {"class 1": share}, "out": planes / f"told_{share}"}
+        result = _train(planes, labels=(), annotation=strokes, **told)
+        assert result.class_shares["class 1"] == share
+        assert sum(result.class_shares.values()) == pytest.approx(1)
+        shift = load_model(planes / f"told_{share}").network.shift
+        lead[share] = float(shift[1] - shift[0])
+    assert lead[0.7] > lead[0.05]
 
 
 def test_scales_and_surroundings_exclude_each_other(planes: Path) -> None:
@@ -152,7 +152,7 @@ def test_another_training_does_not_mix_with_an_unfinished_one(planes: Path) -> N
 
 
 def _interrupted(folder: Path, **more: object) -> TrainConfig:
-    """A training that was stopped after ten of thirty steps."""
+    """A training that was stopped after ten of thirty steps, or of as many as are said."""
     values = {"image": folder / "images", "labels": folder / "labels", "out": folder / "model"}
     config = TrainConfig.model_validate(values | SMALL | {"steps": 30} | more)
     run = train(config)
@@ -284,7 +284,7 @@ def test_strokes_train_a_volume(tmp_path: Path, drawn_volume: DrawnVolume) -> No
 
 def test_classes_that_are_rarer_than_painted_are_found_less_often(planes: Path) -> None:
     """Strokes paint all classes alike; the background is most of the image."""
-    plain = {"labels": (), "annotation": _paint(planes), "steps": 300, "learning_rate": 1e-2}
+    plain = {"labels": (), "annotation": _strokes(planes), "steps": 300, "learning_rate": 1e-2}
     result = _train(planes, **plain)
     estimated = load_model(planes / "model").network.shift
     assert result.class_shares["background"] > 0.5

@@ -320,7 +320,8 @@ def _draw_patch(
     number, box = sampler.place(rng)
     image, target = sampler.read(number, box)
     coarse = sampler.read_around(number, box)
-    return {"image": image, "target": target} | ({} if coarse is None else {"coarse": coarse})
+    seen: dict[str, NDArray[Any]] = {"image": image, "target": target}
+    return seen if coarse is None else {**seen, "coarse": coarse}
 
 
 def _begin(trainee: Trainee) -> TrainingState:

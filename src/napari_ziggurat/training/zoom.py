@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn import functional
 
 from napari_ziggurat.training.sampling import Sampler
@@ -90,6 +91,6 @@ def _resized_target(target: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArra
 
 def _pooled(channels: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Means of what falls into each voxel of a smaller grid."""
-    pool = (functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d)[len(shape) - 2]
-    found = pool(torch.from_numpy(np.ascontiguousarray(channels))[None], shape)[0]
+    pool = nn.AdaptiveAvgPool2d if len(shape) == 2 else nn.AdaptiveAvgPool3d
+    found: torch.Tensor = pool(shape)(torch.from_numpy(np.ascontiguousarray(channels))[None])[0]
     return np.asarray(found.numpy(), np.float32)
