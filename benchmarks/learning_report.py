@@ -32,14 +32,14 @@ def gathered(records: Sequence[Mapping[str, Any]]) -> Runs:
 
 
 def table(runs: Runs) -> str:
-    """Give a row for each arm: Dice ± standard deviation (seeds), share of dense, mean share."""
+    """Give a row for each arm: Dice ± standard deviation (seeds), part of the dense Dice; means."""
     sets = sorted({name for _, name in runs})
     rows = [
         f"| arm | {' | '.join(sets)} | mean | share of dense |",
         "| --- |" + " --- |" * (len(sets) + 2),
     ]
     for arm in arms(runs):
-        cells = [_cell(runs.get((arm, name), ())) for name in sets]
+        cells = [_cell(runs.get((arm, name), ())) + _part(runs, arm, name) for name in sets]
         cells += [_mean(runs, arm, sets), _share(runs, arm, sets)]
         rows.append(f"| {arm} | {' | '.join(cells)} |")
     return "\n".join(rows)
@@ -55,6 +55,13 @@ def _cell(scores: Sequence[float]) -> str:
     if len(scores) < 2:
         return "".join(f"{each:.3f} (1)" for each in scores)
     return f"{statistics.mean(scores):.3f} ± {statistics.stdev(scores):.3f} ({len(scores)})"
+
+
+def _part(runs: Runs, arm: str, name: str) -> str:
+    """Part of the dense Dice of a data set, where both are there."""
+    if arm == "dense" or (arm, name) not in runs or ("dense", name) not in runs:
+        return ""
+    return f", {statistics.mean(runs[arm, name]) / statistics.mean(runs['dense', name]):.0%}"
 
 
 def _mean(runs: Runs, arm: str, sets: Sequence[str]) -> str:

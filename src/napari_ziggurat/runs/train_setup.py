@@ -125,7 +125,7 @@ class TrainSetup:
             focal=config.focal,
             zoom=self._zoom,
             unlabelled=self._unlabelled,
-            alike=config.alike if config.sparse else 0.0,
+            alike=config.alike,
             **more,
         )
 
@@ -139,7 +139,7 @@ class TrainSetup:
     @property
     def _unlabelled(self) -> Unlabelled | None:
         config = self.config
-        if not (config.sparse and config.unlabelled):
+        if not config.unlabelled:
             return None
         told = self.told_shares
         return Unlabelled(config.unlabelled, config.confidence, self.corrects_shares, told)
@@ -194,6 +194,7 @@ def prepare(
     shape = _fit(shape, network, machine, config.depth)
     around = _around(network, shape)
     _refuse_scales(config, around)
+    # A class that is not there is refused now, not after the training.
     told_shares(config.class_shares, named_classes(data.volumes[0].labels, data.code.values))
     if around is not None:
         data = replace(data, volumes=[v.surrounded(around.factor) for v in data.volumes])

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, model_validator
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.runs.class_shares import check_shares
+from napari_ziggurat.runs.class_shares import ESTIMATED, PAINTED, check_shares
 from napari_ziggurat.runs.config.shared import (
     MACHINE,
     NETWORK,
@@ -195,6 +195,19 @@ class TrainConfig(_LearningSettings):
     def _check_length(self) -> Self:
         if self.minutes is not None and self.steps is not None:
             raise InputError("Training ends after --minutes or after --steps; give one of them.")
+        return self
+
+    @model_validator(mode="after")
+    def _check_strokes(self) -> Self:
+        """Refuse what is about unlabelled voxels where there are none."""
+        told = self.class_shares not in (ESTIMATED, PAINTED)
+        asked = {"unlabelled": self.unlabelled, "alike": self.alike, "class_shares": told}
+        for field, given in asked.items():
+            if given and not self.sparse:
+                raise InputError(
+                    f"{self.option(field)} is for strokes, which leave voxels unlabelled; --labels "
+                    f"labels every voxel. Leave out {self.option(field)}, or give --annotation."
+                )
         return self
 
     @property
