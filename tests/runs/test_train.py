@@ -24,6 +24,7 @@ from napari_ziggurat.runs.segment import segment
 from napari_ziggurat.runs.train import TrainResult, train
 
 SMALL = {"steps": 3, "patch": (32, 32), "batch": 2, "features": 4, "depth": 2}
+LEVERS = {"unlabelled": 1.0, "confidence": 0.3, "focal": 1.5, "alike": 0.3, "scales": (0.7, 1.5)}
 
 
 @pytest.fixture
@@ -40,6 +41,21 @@ def _train(folder: Path, **more: object) -> TrainResult:
     values = {"image": folder / "images", "labels": folder / "labels", "out": folder / "model"}
     config = TrainConfig.model_validate(values | SMALL | more)
     return finish(train(config))
+
+
+def _strokes(folder: Path) -> Path:
+    """Paint sixty voxels of each class on each plane; give the folder."""
+    strokes = folder / "strokes"
+    strokes.mkdir()
+    rng = np.random.default_rng(0)
+    for path in sorted((folder / "labels").iterdir()):
+        labels = np.load(path)
+        painted = np.zeros_like(labels)
+        for value in (0, 1, 2):
+            where = rng.permutation(np.argwhere(labels == value))[:60]
+            painted[tuple(where.T)] = value or 255
+        np.save(strokes / path.name, painted)
+    return strokes
 
 
 def test_a_trained_model_knows_itself_and_segments(planes: Path) -> None:
@@ -65,6 +81,46 @@ def test_a_seeded_run_repeats_bit_for_bit(planes: Path) -> None:
     )
     assert all((one[key] == two[key]).all() for key in one)
     assert any((one[key] != other[key]).any() for key in one)
+
+
+def test_every_lever_repeats_bit_for_bit_also_after_an_interruption(planes: Path) -> None:
+    config = _interrupted(planes, labels=(), annotation=_strokes(planes), steps=14, **LEVERS)
+    finish(train(config))
+    for name in ("one", "two"):
+        finish(train(config.model_copy(update={"out": planes / name})))
+    resumed, one, two = (
+        load_file(planes / n / "weights.safetensors") for n in ("model", "one", "two")
+    )
+    assert all((one[key] == two[key]).all() for key in one)
+    assert all((one[key] == resumed[key]).all() for key in one)
+
+
+@pytest.mark.parametrize("lever", LEVERS)
+def test_every_lever_does_something(lever: str, planes: Path) -> None:
+    plain = {"labels": (), "annotation": _strokes(planes), "class_shares": "painted"}
+    more = LEVERS if lever == "confidence" else {lever: LEVERS[lever]}
+    without = {key: value for key, value in more.items() if key != lever}
+    _train(planes, **plain, **more, out=planes / "with")
+    _train(planes, **plain, **without, out=planes / "without")
+    found, other = (load_file(planes / n / "weights.safetensors") for n in ("with", "without"))
+    assert any((found[key] != other[key]).any() for key in found)
+
+
+def test_a_class_that_is_told_to_be_common_is_preferred(planes: Path) -> None:
+    strokes, lead = _strokes(planes), {}
+    for share in (0.05, 0.7):
+        told = {"class_shares": {"class 1": share}, "out": planes / f"told_{share}"}
+        result = _train(planes, labels=(), annotation=strokes, **told)
+        assert result.class_shares["class 1"] == share
+        assert sum(result.class_shares.values()) == pytest.approx(1)
+        shift = load_model(planes / f"told_{share}").network.shift
+        lead[share] = float(shift[1] - shift[0])
+    assert lead[0.7] > lead[0.05]
+
+
+def test_scales_and_surroundings_exclude_each_other(planes: Path) -> None:
+    with pytest.raises(InputError, match="Leave out --scales"):
+        _train(planes, network="hooknet", scales=(0.5, 2))
 
 
 def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights(planes: Path) -> None:
@@ -96,7 +152,7 @@ def test_another_training_does_not_mix_with_an_unfinished_one(planes: Path) -> N
 
 
 def _interrupted(folder: Path, **more: object) -> TrainConfig:
-    """A training that was stopped after ten of thirty steps."""
+    """A training that was stopped after ten of thirty steps, or of as many as are said."""
     values = {"image": folder / "images", "labels": folder / "labels", "out": folder / "model"}
     config = TrainConfig.model_validate(values | SMALL | {"steps": 30} | more)
     run = train(config)
@@ -228,17 +284,7 @@ def test_strokes_train_a_volume(tmp_path: Path, drawn_volume: DrawnVolume) -> No
 
 def test_classes_that_are_rarer_than_painted_are_found_less_often(planes: Path) -> None:
     """Strokes paint all classes alike; the background is most of the image."""
-    strokes = planes / "strokes"
-    strokes.mkdir()
-    rng = np.random.default_rng(0)
-    for path in sorted((planes / "labels").iterdir()):
-        labels = np.load(path)
-        painted = np.zeros_like(labels)
-        for value in (0, 1, 2):
-            where = rng.permutation(np.argwhere(labels == value))[:60]
-            painted[tuple(where.T)] = value or 255
-        np.save(strokes / path.name, painted)
-    plain = {"labels": (), "annotation": strokes, "steps": 300, "learning_rate": 1e-2}
+    plain = {"labels": (), "annotation": _strokes(planes), "steps": 300, "learning_rate": 1e-2}
     result = _train(planes, **plain)
     estimated = load_model(planes / "model").network.shift
     assert result.class_shares["background"] > 0.5

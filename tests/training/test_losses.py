@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional
 
 from napari_ziggurat.training.losses import (
+    _focal,
     class_weights,
     deep_supervision_loss,
     partial_loss,
@@ -85,3 +86,29 @@ def test_without_a_background_every_class_counts_for_dice() -> None:
     found = partial_loss(logits, target, background=False) - entropy
     torch.testing.assert_close(found, (dice[0] + dice[1]) / 2, atol=1e-4, rtol=0)
     torch.testing.assert_close(partial_loss(logits, target) - entropy, dice[1], atol=1e-4, rtol=0)
+
+
+def test_focal_with_gamma_zero_is_cross_entropy_and_less_with_more() -> None:
+    logits, target = _case()
+    weights = torch.tensor([1.0, 2.0, 0.5])
+    plain = functional.cross_entropy(logits, target.long() - 1, weights, ignore_index=-1)
+    torch.testing.assert_close(_focal(logits, target.long() - 1, weights, 0.0), plain)
+    assert partial_loss(logits, target, weights, focal=2.0) < partial_loss(logits, target, weights)
+
+
+def test_focal_ignores_what_is_unlabelled_and_a_patch_without_labels() -> None:
+    logits, target = _case()
+    changed = torch.where((target == 0)[:, None], logits + 5, logits)
+    assert partial_loss(logits, target, focal=2.0) == partial_loss(changed, target, focal=2.0)
+    loss = partial_loss(logits, torch.zeros_like(target), focal=2.0)
+    loss.backward()
+    assert loss == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
+
+
+def test_focal_has_a_gradient_where_everything_is_right_already() -> None:
+    logits = torch.tensor([60.0, -60.0]).reshape(1, 2, 1, 1).requires_grad_()
+    partial_loss(logits, torch.ones(1, 1, 1, dtype=torch.uint8), focal=0.5).backward()
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
@@ -12,6 +12,7 @@ from napari_ziggurat.images import image_from_array
 from napari_ziggurat.networks import Intensity
 from napari_ziggurat.progress import finish
 from napari_ziggurat.training.loop import Recipe, Trainee
+from napari_ziggurat.training.prior import filled, matching_shift
 from napari_ziggurat.training.sampling import LabelIndex, Sampler
 from napari_ziggurat.training.shares import Shares, estimate_shares, expectation_maximisation
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume, label_positions
@@ -69,3 +70,27 @@ def test_shares_are_those_of_the_images_and_not_of_the_painted_places() -> None:
     shares = estimate_shares(trainee)
     assert shares.taught == pytest.approx((0.5, 0.5), abs=0.01)
     assert shares.estimated[0] == pytest.approx(0.91, abs=0.05)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.01, 0.6))
+def test_so_many_voxels_are_found_as_were_told(share: float) -> None:
+    said = posteriors(np.array([0.7, 0.3]), np.array([0.4, 0.6]))
+    shift = matching_shift(said, np.array([1 - share, share]))
+    found = (np.log(np.maximum(said, 1e-12)) + shift).argmax(axis=1)
+    bound = abs(shift[1] - shift[0]) > 2 * np.log(20) - 1e-6
+    assert bound or (found == 1).mean() == pytest.approx(share, abs=0.01)
+
+
+def test_a_share_that_cannot_be_reached_leaves_numbers() -> None:
+    said = np.tile([1.0, 0.0], (100, 1))
+    shift = matching_shift(said, np.array([0.5, 0.5]))
+    assert np.isfinite(shift).all()
+    assert abs(shift).max() <= np.log(20)
+
+
+def test_what_was_not_told_shares_the_rest_as_estimated() -> None:
+    np.testing.assert_allclose(
+        filled((None, 0.2, None), np.array([0.6, 0.1, 0.3])), [8 / 15, 0.2, 4 / 15]
+    )
+    np.testing.assert_allclose(filled((None, 0.2), np.array([0.5, 0.5])), [0.8, 0.2])

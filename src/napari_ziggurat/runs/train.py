@@ -320,14 +320,15 @@ def _correct_shares(trainee: Trainee, setup: TrainSetup) -> Run[dict[str, float]
     trainee.network.shift.zero_()  # a model that training went on from may have had its own
     if not setup.corrects_shares:
         return {}
-    shares = estimate_shares(trainee)
+    shares = estimate_shares(trainee, setup.told_shares)
     trainee.network.shift.copy_(torch.from_numpy(shares.shift))
     named = [c.name for c in setup.classes]
     told = ", ".join(
         f"{name} {share:.1%} (painted as {taught:.0%})"
         for name, share, taught in zip(named, shares.estimated, shares.taught, strict=True)
     )
-    yield Progress("train", message=f"estimated part of the images: {told}")
+    how = "told" if setup.told_shares else "estimated"
+    yield Progress("train", message=f"{how} part of the images: {told}")
     return dict(zip(named, shares.estimated, strict=True))
 
 

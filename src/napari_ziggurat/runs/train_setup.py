@@ -22,6 +22,7 @@ from napari_ziggurat.networks.device import bfloat16_trains
 from napari_ziggurat.networks.registry import sees_surroundings
 from napari_ziggurat.networks.widen import with_outputs
 from napari_ziggurat.progress import Run
+from napari_ziggurat.runs.class_shares import PAINTED, told_shares
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.network_file import read_network
 from napari_ziggurat.runs.train_data import TrainData, read_training, read_validation
@@ -30,7 +31,9 @@ from napari_ziggurat.training.fingerprint import each_with, fingerprint
 from napari_ziggurat.training.loop import Recipe
 from napari_ziggurat.training.planner import Design, Machine, Wishes, design, fit_windows
 from napari_ziggurat.training.sampling import LabelIndex, Sampler
+from napari_ziggurat.training.teacher import Unlabelled
 from napari_ziggurat.training.volumes import LabelledVolume
+from napari_ziggurat.training.zoom import Zoom
 
 __all__ = ["TrainSetup", "prepare"]
 
@@ -104,16 +107,45 @@ class TrainSetup:
 
     @property
     def corrects_shares(self) -> bool:
-        """Whether the shares of the classes are estimated: strokes do not tell them."""
-        return self.config.sparse and self.config.class_shares == "estimated"
+        """Whether the shares of the classes are corrected: strokes do not tell them."""
+        return self.config.sparse and self.config.class_shares != PAINTED
+
+    @property
+    def told_shares(self) -> tuple[float | None, ...]:
+        """Share of each class, as far as a person said it; empty where nothing was said."""
+        return told_shares(self.config.class_shares, self.classes)
 
     @property
     def recipe(self) -> Recipe:
         """How to train."""
         config = self.config
         more = {} if config.learning_rate is None else {"learning_rate": config.learning_rate}
-        depths = config.deep_supervision or ()
-        return Recipe(self.shape.batch, self.flat, seed=config.seed, depths=depths, **more)
+        return Recipe(
+            self.shape.batch,
+            self.flat,
+            seed=config.seed,
+            depths=config.deep_supervision or (),
+            focal=config.focal,
+            zoom=self._zoom,
+            unlabelled=self._unlabelled,
+            alike=config.alike,
+            **more,
+        )
+
+    @property
+    def _zoom(self) -> Zoom | None:
+        scales = self.config.scales
+        in_plane = self.flat or self.shape.in_plane
+        axes = 2 if in_plane else len(self.shape.patch)
+        return None if scales is None else Zoom(scales[0], scales[1], axes)
+
+    @property
+    def _unlabelled(self) -> Unlabelled | None:
+        config = self.config
+        if not config.unlabelled:
+            return None
+        told = self.told_shares
+        return Unlabelled(config.unlabelled, config.confidence, self.corrects_shares, told)
 
 
 def prepare(
@@ -168,6 +200,9 @@ def prepare(
     )
     shape = _fit(shape, network, machine, config.depth)
     around = _around(network, shape)
+    _refuse_scales(config, around)
+    # A class that is not there is refused now, not after the training.
+    told_shares(config.class_shares, named_classes(data.volumes[0].labels, data.code.values))
     if around is not None:
         data = replace(data, volumes=[v.surrounded(around.factor) for v in data.volumes])
         validation = [v.surrounded(around.factor) for v in validation]
@@ -298,6 +333,16 @@ def _refuse_other_parts(spec: ModelSpec, asked: NetworkConfig, config: TrainConf
             f"--from goes on with the network of the model, '{spec.network.name}', and "
             f"'{config.network}' describes another one (different {', '.join(differs)}). Leave out "
             "--network or --from."
+        )
+
+
+def _refuse_scales(config: TrainConfig, around: SurroundGrids | None) -> None:
+    """Refuse random scales where the surroundings of a patch are seen at a scale of their own."""
+    if around is not None and config.scales is not None:
+        raise InputError(
+            f"Network '{config.network}' sees the surroundings of a patch on a grid of their own, "
+            "and --scales changes the grid of the patch. Leave out --scales, or take a network "
+            "without surroundings."
         )
 
 

@@ -27,11 +27,13 @@ __all__ = [
     "LocalPath",
     "LossWeights",
     "MemoryText",
+    "NotNegative",
     "OmeZarrVersion",
     "PartText",
     "PatchShape",
     "Positive",
     "RimShape",
+    "Scales",
     "Seed",
     "Share",
     "SpacingValues",
@@ -90,6 +92,12 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",")]
     return [value] if isinstance(value, int | float) else value
+
+
+def _check_scales(scales: tuple[float, ...]) -> tuple[float, ...]:
+    if len(scales) != 2 or not 1 / 16 <= scales[0] <= scales[1] <= 16:
+        raise ValueError("it should be the smallest and the largest scale, from 1/16 to 16")
+    return scales
 
 
 def _one_or_many(value: object) -> object:
@@ -228,5 +236,7 @@ Count = Annotated[int, Field(ge=1)]
 TimePoint = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Scales = Annotated[tuple[Positive, ...], BeforeValidator(_split), AfterValidator(_check_scales)]
 LossWeights = Annotated[tuple[Positive, ...], Field(min_length=1), BeforeValidator(_split)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

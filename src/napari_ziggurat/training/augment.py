@@ -26,6 +26,7 @@ __all__ = ["Augmentation", "Symmetry"]
 
 _KEYS = ("image", "target")
 _COARSE = "coarse"
+_PLAIN = "plain_"  # before the names of images whose grey values were not changed
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Augmentation:
 
     def __init__(self, symmetry: Symmetry) -> None:
         set_track_meta(False)  # MONAI's metadata costs more than the transforms on small patches
-        self._steps = Compose([*_spatial(symmetry), *_intensity()])
+        self._steps = Compose([*_spatial(symmetry), _Plain(), *_intensity()])
 
     def __call__(
         self, image: NDArray[np.float32], target: NDArray[np.uint8], seed: int
@@ -94,6 +95,26 @@ class Augmentation:
             np.asarray(done["target"], np.uint8)[0],
             np.asarray(done[_COARSE], np.float32),
         )
+
+    def views(self, patch: Mapping[str, NDArray[Any]], seed: int) -> dict[str, NDArray[Any]]:
+        """Change a patch, and give it also with its grey values as they were.
+
+        Parameters
+        ----------
+        patch : mapping
+            ``image`` and ``target``, and ``coarse`` where surroundings are seen, as in `together`.
+        seed : int
+            Decides every random choice.
+
+        Returns
+        -------
+        dict
+            The same keys, with ``plain_image`` and ``plain_coarse``: turned and zoomed alike.
+        """
+        done = self._changed({**patch, "target": patch["target"][None]}, seed)
+        names = [name for name in done if name != "target"]
+        target = np.asarray(done["target"], np.uint8)[0]
+        return {**{name: np.asarray(done[name], np.float32) for name in names}, "target": target}
 
     def _changed(self, patch: dict[str, NDArray[Any]], seed: int) -> Mapping[str, Any]:
         self._steps.set_random_state(seed=seed)
@@ -138,6 +159,18 @@ class _AffineAround(Transform):
         matrix = turn * self._factor / self._factor[:, None]
         change = Affine(affine=matrix, mode="bilinear", padding_mode="reflection", image_only=True)
         return {**data, _COARSE: change(data[_COARSE])}
+
+
+class _Plain(Transform):
+    """Keeps a copy of the images as they are at this step."""
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Add the copies."""
+        names = [name for name in ("image", _COARSE) if name in data]
+        return {
+            **data,
+            **{_PLAIN + name: np.asarray(data[name]).astype(np.float32) for name in names},
+        }
 
 
 def _affine(symmetry: Symmetry) -> RandAffined:

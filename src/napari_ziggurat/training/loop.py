@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,14 @@ from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.networks.device import bfloat16_trains, channels_last, lay_out
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.norms import reestimate_statistics
+from napari_ziggurat.training.alike import alike_loss
 from napari_ziggurat.training.augment import Augmentation
 from napari_ziggurat.training.losses import class_weights, deep_supervision_loss
 from napari_ziggurat.training.pull import Pull, parameter_groups
 from napari_ziggurat.training.sampling import Sampler
 from napari_ziggurat.training.state import TrainingState
+from napari_ziggurat.training.teacher import Teacher, Unlabelled, ramp, unlabelled_loss
+from napari_ziggurat.training.zoom import Zoom, draw_zoomed
 
 __all__ = [
     "STATISTICS_BATCHES",
@@ -44,6 +47,7 @@ STATISTICS_BATCHES = 32
 _UNSEEN = 2**31  # number of the first batch that training never reaches
 _SAVE_EVERY = 60.0
 _KEPT_DECAY = 0.999
+_ANYWHERE = 4  # one of so many patches lies anywhere where unlabelled voxels are learned from
 _FORWARD = 0.4  # part of a step's time that a forward pass alone takes
 
 
@@ -58,16 +62,21 @@ class Batch:
         0 ignored.
     coarse : (N, C, (Z), Y, X) float32 tensor or None
         Surroundings, where the network sees them.
+    plain_image, plain_coarse : tensors or None
+        Both with their grey values as they were, for a teacher.
     """
 
     image: torch.Tensor
     target: torch.Tensor
     coarse: torch.Tensor | None = None
+    plain_image: torch.Tensor | None = None
+    plain_coarse: torch.Tensor | None = None
 
-    def inputs(self, device: torch.device) -> tuple[torch.Tensor, ...]:
-        """Give what the network is called with, on a device."""
-        seen = (self.image,) if self.coarse is None else (self.image, self.coarse)
-        return tuple(channels_last(each.to(device, non_blocking=True)) for each in seen)
+    def inputs(self, device: torch.device, *, plain: bool = False) -> tuple[torch.Tensor, ...]:
+        """Give what the network is called with, on a device; or what its teacher is."""
+        seen = (self.plain_image, self.plain_coarse) if plain else (self.image, self.coarse)
+        there = [each for each in seen if each is not None]
+        return tuple(channels_last(each.to(device, non_blocking=True)) for each in there)
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,14 @@ class Recipe:
         Decides every random choice.
     depths : tuple of float
         Weight of the loss at each supervised output, best first; halving where it is empty.
+    focal : float
+        Gamma of the focal loss; 0 is cross-entropy.
+    zoom : Zoom or None
+        Scales of the patches; None leaves them as they are.
+    unlabelled : Unlabelled or None
+        How unlabelled voxels are learned from; None does not.
+    alike : float
+        Weight by which neighbours that look alike are taken for the same class.
     """
 
     batch: int
@@ -130,6 +147,20 @@ class Recipe:
     clip: float = 12.0
     seed: int = 0
     depths: tuple[float, ...] = ()
+    focal: float = 0.0
+    zoom: Zoom | None = None
+    unlabelled: Unlabelled | None = None
+    alike: float = 0.0
+
+    @property
+    def sees_plain(self) -> bool:
+        """Whether images are needed with their grey values as they were."""
+        return self.unlabelled is not None or self.alike > 0
+
+    @property
+    def anywhere(self) -> int:
+        """Patches of a batch that lie anywhere, labelled or not."""
+        return 0 if self.unlabelled is None else max(1, self.batch // _ANYWHERE)
 
 
 @dataclass(frozen=True)
@@ -244,7 +275,7 @@ def _train(
     try:
         while (step := _told(state, budget)).used < 1:
             _set_rate(state.optimiser, trainee.recipe.learning_rate, state.number, step.used)
-            loss = _step(trainee, batches.next(), state.optimiser, step.used)
+            loss = _step(trainee, batches.next(), state, step.used)
             if not math.isfinite(loss):
                 rate = max(group["lr"] for group in state.optimiser.param_groups)
                 raise Diverged(state.number + 1, rate)
@@ -300,26 +331,36 @@ def make_batch(
 ) -> Batch:
     """Make the batch of a step; it depends on the seed and the number alone."""
     rng = np.random.default_rng((recipe.seed, number))
-    patches = [_make_patch(sampler, augmentation, recipe, rng) for _ in range(recipe.batch)]
-    return Batch(*(torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True)))
+    first, loose = recipe.anywhere, replace(sampler, everywhere=True)
+    samplers = [loose] * first + [sampler] * (recipe.batch - first)
+    patches = [_make_patch(each, augmentation, recipe, rng) for each in samplers]
+    return Batch(**{k: torch.from_numpy(np.stack([p[k] for p in patches])) for k in patches[0]})
 
 
 def _make_patch(
     sampler: Sampler, augmentation: Augmentation | None, recipe: Recipe, rng: np.random.Generator
-) -> tuple[NDArray[Any], ...]:
+) -> dict[str, NDArray[Any]]:
     """Make image and target of one patch, and surroundings where they are seen."""
+    patch = _draw_patch(sampler, recipe, rng)
+    if recipe.flat:
+        patch = {name: each[..., 0, :, :] for name, each in patch.items()}
+    if augmentation is not None:
+        views = augmentation.views(patch, int(rng.integers(2**31)))
+        patch = {name: views[name] for name in views if recipe.sees_plain or name in patch}
+    return {name: np.ascontiguousarray(each) for name, each in patch.items()}
+
+
+def _draw_patch(
+    sampler: Sampler, recipe: Recipe, rng: np.random.Generator
+) -> dict[str, NDArray[Any]]:
+    if recipe.zoom is not None:
+        image, target = draw_zoomed(sampler, recipe.zoom, rng)
+        return {"image": image, "target": target}
     number, box = sampler.place(rng)
     image, target = sampler.read(number, box)
     coarse = sampler.read_around(number, box)
-    if recipe.flat:
-        image, target, coarse = image[:, 0], target[0], None if coarse is None else coarse[:, 0]
-    seed = 0 if augmentation is None else int(rng.integers(2**31))
-    if augmentation is not None and coarse is not None:
-        return tuple(map(np.ascontiguousarray, augmentation.together(image, target, coarse, seed)))
-    if augmentation is not None:
-        image, target = augmentation(image, target, seed)
-    seen = (image, target) if coarse is None else (image, target, coarse)
-    return tuple(map(np.ascontiguousarray, seen))
+    seen: dict[str, NDArray[Any]] = {"image": image, "target": target}
+    return seen if coarse is None else {**seen, "coarse": coarse}
 
 
 def _begin(trainee: Trainee) -> TrainingState:
@@ -329,24 +370,37 @@ def _begin(trainee: Trainee) -> TrainingState:
     recipe = trainee.recipe
     groups = parameter_groups(network, recipe.weight_decay, trainee.pull)
     optimiser = torch.optim.AdamW(groups, recipe.learning_rate, fused=True)
-    return TrainingState(network, kept, optimiser)
+    teacher = None
+    if recipe.unlabelled is not None:
+        teacher = Teacher(kept, recipe.unlabelled, network.config.topology.out_channels)
+    return TrainingState(network, kept, optimiser, teacher)
 
 
-def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used: float) -> float:
+def _step(trainee: Trainee, batch: Batch, state: TrainingState, used: float) -> float:
     """Make a step and give its loss; NaN, and no step, where its gradient is not finite."""
-    network, device = trainee.network, trainee.device
+    network, device, optimiser = trainee.network, trainee.device, state.optimiser
     target = batch.target.to(device, non_blocking=True)
     half = bfloat16_trains(device, network.config.topology.dims)
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
         logits = network(*batch.inputs(device))
-    weights = class_weights(trainee.sampler.shares, used)
+    weights = torch.tensor(class_weights(trainee.sampler.shares, used), device=device)
     loss = deep_supervision_loss(
         logits,
         target,
-        torch.tensor(weights, device=device),
+        weights,
         depths=trainee.recipe.depths,
         background=trainee.sampler.volumes[0].code.has_background,
+        focal=trainee.recipe.focal,
     )
+    if (teacher := state.teacher) is not None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            seen = batch.inputs(device, plain=True)
+            labels, shift = teacher.labels(seen, target, weights, trainee.recipe.anywhere)
+        more = unlabelled_loss(logits, labels, shift, trainee.recipe.depths)
+        loss = loss + teacher.how.weight * ramp(used) * more
+    if trainee.recipe.alike:
+        seen = batch.inputs(device, plain=True)
+        loss = loss + trainee.recipe.alike * alike_loss(logits[0], seen[0])
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     if trainee.pull is not None:

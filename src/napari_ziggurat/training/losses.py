@@ -42,6 +42,7 @@ def deep_supervision_loss(
     *,
     depths: Sequence[float] = (),
     background: bool = True,
+    focal: float = 0.0,
 ) -> torch.Tensor:
     """Sum the partial loss over the outputs, each weighted, divided by the sum of the weights.
 
@@ -57,10 +58,12 @@ def deep_supervision_loss(
         Weight of each output; 1, 1/2, 1/4, ... where it is empty.
     background : bool
         Channel 0 is the background.
+    focal : float
+        Gamma of the focal loss; 0 is cross-entropy.
     """
     depths = depths or [2.0**-k for k in range(len(logits))]
     losses = [
-        depth * partial_loss(each, target, weights, background=background)
+        depth * partial_loss(each, target, weights, background=background, focal=focal)
         for depth, each in zip(depths, logits, strict=True)
     ]
     return torch.stack(losses).sum() / sum(depths)
@@ -72,6 +75,7 @@ def partial_loss(
     weights: torch.Tensor | None = None,
     *,
     background: bool = True,
+    focal: float = 0.0,
 ) -> torch.Tensor:
     """Cross-entropy plus Dice, both over the labelled voxels alone.
 
@@ -83,8 +87,28 @@ def partial_loss(
     labelled = target > 0
     if not labelled.any():
         return logits.sum() * 0.0
-    entropy = functional.cross_entropy(logits, target.long() - 1, weights, ignore_index=-1)
+    entropy = (_focal if focal else _entropy)(logits, target.long() - 1, weights, focal)
     return entropy + _partial_dice(logits, target, labelled, background)
+
+
+def _entropy(
+    logits: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None, _: float
+) -> torch.Tensor:
+    return functional.cross_entropy(logits, target, weights, ignore_index=-1)
+
+
+def _focal(
+    logits: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None, gamma: float
+) -> torch.Tensor:
+    """Cross-entropy in which voxels count little that are right already (arXiv 1708.02002, eq. 4).
+
+    Like cross-entropy it is divided by the weights of the labelled voxels.
+    """
+    labelled = target >= 0
+    each = functional.cross_entropy(logits, target, ignore_index=-1, reduction="none")[labelled]
+    weight = torch.ones_like(each) if weights is None else weights[target[labelled]]
+    missed = -torch.expm1(-each)  # 1 - probability of the right class
+    return (weight * missed.clamp_min(1e-6) ** gamma * each).sum() / weight.sum()
 
 
 def _partial_dice(

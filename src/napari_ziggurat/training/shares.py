@@ -4,7 +4,7 @@ People paint rare classes as much as common ones. A network that learns from suc
 rare ones too often: it takes each class for as common as it was painted.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,49 +13,42 @@ from torch import nn
 
 from napari_ziggurat.training.loop import Batch, Trainee, make_batch
 from napari_ziggurat.training.losses import class_weights
+from napari_ziggurat.training.prior import (
+    Shares,
+    expectation_maximisation,
+    filled,
+    matching_shift,
+)
 
 __all__ = ["SHARES_BATCHES", "Shares", "estimate_shares", "expectation_maximisation"]
 
 SHARES_BATCHES = 32  # of patches from anywhere, and of patches as training met them
 _VOXELS = 4096  # of each patch; neighbours say the same
-# Until nothing moves, a class that is hardly told from another would be taken for absent.
-_ROUNDS = 2
-_MOST = 20.0  # no class is taken for more times rarer or more common than it was taught
-
-
-@dataclass(frozen=True)
-class Shares:
-    """Shares of the classes, one per channel of the network; each sums to one.
-
-    Attributes
-    ----------
-    taught : tuple of float
-        As the network met them in training.
-    estimated : tuple of float
-        As they are in the images.
-    """
-
-    taught: tuple[float, ...]
-    estimated: tuple[float, ...]
-
-    @property
-    def shift(self) -> NDArray[np.float64]:
-        """What is added to the logits of each class, by Bayes' rule."""
-        ratio = np.array(self.estimated) / np.maximum(self.taught, 1e-12)
-        return np.log(np.clip(ratio, 1 / _MOST, _MOST))
 
 
 @torch.inference_mode()
-def estimate_shares(trainee: Trainee) -> Shares:
+def estimate_shares(trainee: Trainee, told: tuple[float | None, ...] = ()) -> Shares:
     """Estimate how common each class is anywhere in the training images.
 
     The network is trained, and in evaluation mode.
+
+    Parameters
+    ----------
+    trainee : Trainee
+        With a network that has learned.
+    told : tuple of (float or None)
+        Share of each class that is known; the others share the rest as estimated. What is found
+        then matches these shares.
     """
     everywhere = replace(trainee.sampler, everywhere=True)
     batches = (make_batch(everywhere, None, trainee.recipe, n) for n in range(SHARES_BATCHES))
     found = np.concatenate([_posteriors(trainee.network, batch) for batch in batches])
     taught = _taught(trainee)
     estimated = expectation_maximisation(found, taught)
+    if told:
+        known = filled(told, estimated)
+        matching = tuple(matching_shift(found, known).tolist())
+        return Shares(tuple(taught.tolist()), tuple(known.tolist()), matching)
     return Shares(tuple(taught.tolist()), tuple(estimated.tolist()))
 
 
@@ -68,27 +61,6 @@ def _taught(trainee: Trainee) -> NDArray[np.float64]:
         counts += np.bincount(target.ravel(), minlength=len(weights) + 1)[1:]
     taught: NDArray[np.float64] = counts * weights / (counts * weights).sum()
     return taught
-
-
-def expectation_maximisation(
-    posteriors: NDArray[np.floating], taught: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Find shares that explain the posteriors of unlabelled voxels.
-
-    Saerens, Latinne and Decaestecker, Neural Computation 14 (2002), equation 2.9, stopped early.
-
-    Parameters
-    ----------
-    posteriors : (n, classes) array
-        Rows sum to one.
-    taught : (classes,) array
-        Shares that the posteriors were learned with.
-    """
-    shares = taught
-    for _ in range(_ROUNDS):
-        weighted = posteriors * (shares / np.maximum(taught, 1e-12))
-        shares = (weighted / weighted.sum(axis=1, keepdims=True)).mean(axis=0)
-    return np.asarray(shares, np.float64)
 
 
 def _posteriors(network: nn.Module, batch: Batch) -> NDArray[np.float32]:

@@ -15,6 +15,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from napari_ziggurat.training.teacher import Teacher
+
 __all__ = ["TrainingState"]
 
 _LOSSES = 50  # the mean loss is over so many steps
@@ -29,6 +31,8 @@ class TrainingState:
     ----------
     network, kept, optimiser
         The objects whose tensors are saved and restored.
+    teacher : Teacher or None
+        Of unlabelled voxels; what it remembers is saved with ``kept``.
     number : int
         Steps done.
     elapsed : float
@@ -40,6 +44,7 @@ class TrainingState:
     network: nn.Module
     kept: AveragedModel
     optimiser: torch.optim.Optimizer
+    teacher: Teacher | None = None
     number: int = 0
     elapsed: float = 0.0
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=_LOSSES))

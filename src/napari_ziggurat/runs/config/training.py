@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from napari_ziggurat.errors import InputError
+from napari_ziggurat.runs.class_shares import ESTIMATED, PAINTED, check_shares
 from napari_ziggurat.runs.config.retraining import RetrainSettings
 from napari_ziggurat.runs.config.shared import (
     MACHINE,
@@ -32,7 +33,10 @@ from napari_ziggurat.runs.values import (
     Levels,
     LocalPath,
     LossWeights,
+    NotNegative,
     Positive,
+    Scales,
+    Share,
     Task,
     parse_bytes,
 )
@@ -118,12 +122,59 @@ class TrainConfig(RetrainSettings, _LearningSettings):
     ] = None
     learning_rate: RateSetting = None
     class_shares: Annotated[
-        Literal["estimated", "painted"],
+        str,
+        BeforeValidator(check_shares),
         setting(
-            "Strokes only. How common classes are: estimated from the images, or as painted.",
+            "Strokes only. How common classes are: estimated from the images, as painted, or as "
+            "you say, such as membrane=0.2; a class that is not named gets the rest.",
+            metavar="estimated|painted|CLASS=SHARE,...",
             panel=NETWORK,
         ),
     ] = "estimated"
+    unlabelled: Annotated[
+        NotNegative,
+        setting(
+            "Strokes only. How much is learned from voxels that nobody labelled: weight, beside "
+            "the strokes, of what the average of the network so far is sure of there.",
+            metavar="WEIGHT",
+            panel=NETWORK,
+        ),
+    ] = 0.0
+    confidence: Annotated[
+        Share,
+        setting(
+            "With --unlabelled: probability from which on the average is sure.",
+            metavar="P",
+            panel=NETWORK,
+        ),
+    ] = 0.9
+    alike: Annotated[
+        NotNegative,
+        setting(
+            "Strokes only. Weight by which neighbours that look alike are taken for the same "
+            "class, so that borders lie where the image changes.",
+            metavar="WEIGHT",
+            panel=NETWORK,
+        ),
+    ] = 0.0
+    focal: Annotated[
+        NotNegative,
+        setting(
+            "Gamma of the focal loss, by which voxels that are right already count less; 0 is "
+            "cross-entropy.",
+            metavar="GAMMA",
+            panel=NETWORK,
+        ),
+    ] = 0.0
+    scales: Annotated[
+        Scales | None,
+        setting(
+            "Train at random scales between these, so that one model serves several levels: 2 "
+            "sees the image at half its resolution.",
+            metavar="LOW,HIGH",
+            panel=NETWORK,
+        ),
+    ] = None
     nan_as: NanSetting = None
     device: DeviceSetting = "auto"
     batch: BatchSetting = None
@@ -140,6 +191,19 @@ class TrainConfig(RetrainSettings, _LearningSettings):
     def _check_length(self) -> Self:
         if self.minutes is not None and self.steps is not None:
             raise InputError("Training ends after --minutes or after --steps; give one of them.")
+        return self
+
+    @model_validator(mode="after")
+    def _check_strokes(self) -> Self:
+        """Refuse what is about unlabelled voxels where there are none."""
+        told = self.class_shares not in (ESTIMATED, PAINTED)
+        asked = {"unlabelled": self.unlabelled, "alike": self.alike, "class_shares": told}
+        for field, given in asked.items():
+            if given and not self.sparse:
+                raise InputError(
+                    f"{self.option(field)} is for strokes, which leave voxels unlabelled; --labels "
+                    f"labels every voxel. Leave out {self.option(field)}, or give --annotation."
+                )
         return self
 
     @property
