@@ -202,7 +202,7 @@ def prepare(
     around = _around(network, shape)
     _refuse_scales(config, around)
     # A class that is not there is refused now, not after the training.
-    told_shares(config.class_shares, named_classes(data.volumes[0].labels, data.code.values))
+    told_shares(config.class_shares, data.classes)
     if around is not None:
         data = replace(data, volumes=[v.surrounded(around.factor) for v in data.volumes])
         validation = [v.surrounded(around.factor) for v in validation]
