@@ -24,7 +24,7 @@ def command_words(config: Settings, *program: str) -> list[str]:
     words = [*program, *(str(given[field]) for field in positional)]
     for field, value in given.items():
         if field not in positional:
-            many = config.model_fields[field].annotation == tuple[ImageSource, ...]
+            many = type(config).model_fields[field].annotation == tuple[ImageSource, ...]
             for each in value if many else (value,):  # files are said one by one
                 words += _option(config.option(field), each)
     return words
