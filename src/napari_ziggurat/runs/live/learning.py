@@ -29,6 +29,9 @@ _HALF = 1000  # steps after which half of the decay of the learning rate is done
 _DECAY = 0.7  # of the cosine: the rate falls to a fifth, and never to nothing
 # The average is over the last hundred steps or so, so that a correction shows soon.
 _MOST_AVERAGED = 900
+# Steps after which the shares of the classes can be estimated: what is not told from others yet
+# would be taken for rare, or for all there is.
+_SURE = 200
 _PLAIN = 2**31  # number of the first batch that training never reaches
 
 
@@ -46,6 +49,8 @@ class Learning:
     held : HeldStrokes
     born : int
         Step before which this network had other classes, or was none.
+    taught : bool
+        It goes on from a model.
     """
 
     setup: TrainSetup
@@ -53,6 +58,7 @@ class Learning:
     state: TrainingState
     held: HeldStrokes
     born: int = 0
+    taught: bool = False
 
     @classmethod
     def begin(
@@ -72,6 +78,11 @@ class Learning:
             calibrate_on_patches(self.trainee, into_weights=into_weights)
             return replace(self, state=begin(self.trainee))
         return self
+
+    @property
+    def sure(self) -> bool:
+        """Whether it has learned for long enough to tell how common the classes are."""
+        return self.taught or self.state.number - self.born >= _SURE
 
     @property
     def learnable(self) -> bool:

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Results"]
 
 _FEW = 4  # batches that the statistics of a snapshot are of
-# Steps after which the shares of the classes are estimated: what is not told from others yet would
-# be taken for rare.
-_SURE = 200
 
 Guard = AbstractContextManager[object]
 """Held while averaged weights change or are copied."""
@@ -62,7 +59,7 @@ class Results:
             network = learning.average()
         with self._making:
             self._settle(learning, network)
-        if learning.state.number - learning.born >= _SURE:
+        if learning.sure:
             finish(correct_shares(_with(learning, network), learning.setup))
             self._shift = network.shift.clone()
         return learning.held.score(network, learning.setup)
@@ -83,7 +80,11 @@ class Results:
             seconds, loss = state.elapsed, state.loss
         yield Progress("save", message="measuring what the model needs")
         learning.settled(network, learning.plain_batches(STATISTICS_BATCHES))
-        shares = yield from correct_shares(_with(learning, network), learning.setup)
+        shares = {}
+        if learning.sure:
+            shares = yield from correct_shares(_with(learning, network), learning.setup)
+        else:
+            yield Progress("save", message="too few steps to estimate how common the classes are")
         scores = learning.held.score(network, learning.setup)
         result = TrainResult(str(out), steps, seconds, loss, scores, shares)
         save_model(Model(spec_of(learning.setup, result.as_dict()), network), out)

@@ -141,7 +141,7 @@ class LiveTraining:
         """Give the model as it is now; the training goes on meanwhile.
 
         Its weights are the averaged ones, with norm statistics of a few patches of now. How common
-        the classes are is estimated every 200 steps, from the 250th on.
+        the classes are is estimated every 200 steps, once enough was learned to tell.
 
         Returns
         -------

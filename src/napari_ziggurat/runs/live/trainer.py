@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -76,7 +77,7 @@ class Trainer:
         seed = self._config.seed
         held = HeldStrokes.choose(setup.sampler, seed) if hold_out else HeldStrokes()
         learning = Learning.begin(setup, network, self.strokes, held)
-        self.learning = learning.calibrated() if parent is None else learning
+        self.learning = learning.calibrated() if parent is None else replace(learning, taught=True)
         return [each for each in ("\n".join(setup.reasons), held.words) if each]
 
     def take_up(self) -> list[str]:
