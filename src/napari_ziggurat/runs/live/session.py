@@ -9,7 +9,7 @@ from typing import Self
 
 import torch
 
-from napari_ziggurat.errors import InputError
+from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image
 from napari_ziggurat.networks import Model
@@ -58,6 +58,8 @@ class LiveTraining:
     ------
     InputError
         The labels do not belong to the image.
+    ExistsError
+        There is a model at ``out``, and the settings do not say ``overwrite``.
     """
 
     def __init__(
@@ -74,12 +76,14 @@ class LiveTraining:
         self._image, self._parent = image, parent
         self._config = live_config(image, labels) if config is None else config
         self._out = None if out is None else Path(out)
+        _refuse_existing(self._out, overwrite=self._config.overwrite)
         self._holds_out = hold_out
         self._labels = LiveLabels(labels, image, self._config.level)
         self._trainer = Trainer(self._labels, self._config)
         self._working = threading.RLock()  # while a step is made: closing waits for its end
         self._woken = threading.Event()
-        self._runs = self._stopped = self._closed = False
+        self._stopped = threading.Event()
+        self._runs = self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -134,7 +138,7 @@ class LiveTraining:
 
     def stop(self) -> None:
         """Let `run` end after the step that it is at."""
-        self._stopped = True
+        self._stopped.set()
         self._woken.set()
 
     def snapshot(self) -> Snapshot | None:
@@ -202,7 +206,8 @@ class LiveTraining:
             raise InputError("This training was closed; make a new one.")
         if self._runs:
             raise InputError("This training runs already; stop it first.")
-        self._runs, self._stopped = True, False
+        self._runs = True
+        self._stopped.clear()
 
     def _leave(self) -> None:
         with self._working:
@@ -214,7 +219,7 @@ class LiveTraining:
         if self._trainer.learning is None:
             yield from self._wait_for_classes()
             yield from self._begin()
-        while not self._stopped:
+        while not self._stopped.is_set():
             yield from self._work()
 
     def _wait_for_classes(self) -> Run[None]:
@@ -222,7 +227,7 @@ class LiveTraining:
         yield Progress("prepare", message="looking for strokes")
         self._trainer.strokes.look_through()
         said = ""
-        while not self._stopped:
+        while not self._stopped.is_set():
             self._trainer.strokes.take_up(0)
             said_before, said = said, self._trainer.missing()
             if not said:
@@ -237,7 +242,7 @@ class LiveTraining:
 
     def _begin(self) -> Run[None]:
         with self._working:
-            if self._stopped:
+            if self._stopped.is_set():
                 return
             said = self._trainer.begin(self._image, self._parent, hold_out=self._holds_out)
         for message in said:
@@ -246,13 +251,13 @@ class LiveTraining:
     def _work(self) -> Run[None]:
         """Take up what was painted, and make a step if something can be learned."""
         with self._working:
-            if self._stopped:
+            if self._stopped.is_set():
                 return
             said = self._trainer.take_up()
         for message in said:
             yield Progress("train", self.step, message=message)
         with self._working:
-            if self._stopped:
+            if self._stopped.is_set():
                 return
             learning = self._trainer.learning
             learnable = learning is not None and learning.learnable
@@ -264,10 +269,22 @@ class LiveTraining:
 
     def _save_the_rest(self) -> None:
         """Save what was learned since the last time, where there is a folder for it."""
-        if self._out is not None and self.step > (self.saved.steps if self.saved else 0):
-            finish(self.save())
+        if self._out is None:
+            return
+        saved = self.saved is not None and self.saved.model == str(self._out)
+        if self.step > (self.saved.steps if saved and self.saved else 0):
+            finish(self.save(overwrite=self._config.overwrite))
 
     def _told_what_was_saved(self) -> Run[None]:
         if self._out is not None and self.saved is not None:
             message = f"stopped; the model after {self.saved.steps} steps is saved in '{self._out}'"
             yield Progress("train", self.saved.steps, message=message)
+
+
+def _refuse_existing(out: Path | None, *, overwrite: bool) -> None:
+    """Refuse a folder that holds a model before anything is learned."""
+    if out is not None and (out / "model.json").exists() and not overwrite:
+        raise ExistsError(
+            f"'{out}' holds a model already. Give another folder, or the setting overwrite=True to "
+            "replace it."
+        )
