@@ -77,6 +77,7 @@ def _open(viewer: "napari.Viewer", demo: Path) -> "Panel":
         getattr(viewer, f"add_{kind}")(data, **options)
     panel = Panel(viewer)
     viewer.window.add_dock_widget(panel, name="Ziggurat", area="right")
+    panel.tabs.setCurrentIndex(1)
     panel.model.open(demo / "model")
     if panel.model.path is None:
         raise SystemExit(f"'{demo / 'model'}' is no model; give another folder with --demo.")

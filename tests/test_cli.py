@@ -11,6 +11,7 @@ from napari_ziggurat.cli import app
 
 COMMANDS = [
     "info", "doctor", "networks", "train", "segment", "evaluate", "annotation", "suggest", "demo",
+    "objects",
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ _HOMES = {
     "LabelClass": "classes",
     "LiveTraining": "runs.live",
     "Model": "networks",
+    "ObjectsConfig": "runs.config",
     "Progress": "progress",
     "SearchConfig": "runs.config",
     "SegmentConfig": "runs.config",
@@ -35,10 +36,12 @@ _HOMES = {
     "import_labels": "images.annotation_store",
     "live_config": "runs.live",
     "load_model": "networks",
+    "objects": "runs.objects",
     "open_image": "images",
     "search": "runs.search",
     "segment": "runs.segment",
     "suggest": "runs.suggest",
+    "trace_lineage": "runs.lineage",
     "train": "runs.train",
 }
 

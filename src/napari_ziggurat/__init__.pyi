@@ -10,6 +10,7 @@ from napari_ziggurat.runs.config import (
     EvaluateConfig,
     ExplainConfig,
     ExportConfig,
+    ObjectsConfig,
     SearchConfig,
     SegmentConfig,
     SuggestConfig,
@@ -18,7 +19,9 @@ from napari_ziggurat.runs.config import (
 from napari_ziggurat.runs.evaluate import evaluate
 from napari_ziggurat.runs.explain import explain
 from napari_ziggurat.runs.export import export
+from napari_ziggurat.runs.lineage import trace_lineage
 from napari_ziggurat.runs.live import LiveTraining, live_config
+from napari_ziggurat.runs.objects import objects
 from napari_ziggurat.runs.search import search
 from napari_ziggurat.runs.segment import segment
 from napari_ziggurat.runs.suggest import suggest
@@ -36,6 +39,7 @@ __all__ = [
     "LabelClass",
     "LiveTraining",
     "Model",
+    "ObjectsConfig",
     "Progress",
     "SearchConfig",
     "SegmentConfig",
@@ -54,9 +58,11 @@ __all__ = [
     "import_labels",
     "live_config",
     "load_model",
+    "objects",
     "open_image",
     "search",
     "segment",
     "suggest",
+    "trace_lineage",
     "train",
 ]

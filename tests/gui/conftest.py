@@ -80,6 +80,15 @@ class Dock:
 
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
+    def open_tab(self, name: str) -> None:
+        """Click on a tab."""
+        from qtpy.QtCore import Qt
+
+        bar = self.panel.tabs.tabBar()
+        (index,) = [i for i in range(bar.count()) if bar.tabText(i) == name]
+        place = bar.tabRect(index).center()
+        self.qtbot.mouseClick(bar, Qt.MouseButton.LeftButton, pos=place)
+
     def wait(self, condition: Callable[[], bool], seconds: float = 180) -> None:
         """Wait until something is so."""
         self.qtbot.waitUntil(condition, timeout=int(1000 * seconds))
@@ -132,7 +141,11 @@ def open_dock(display: None, make_napari_viewer: Callable[..., Any], qtbot: Any)
     """Give a function that opens a window, adds an image by a function of yours, and the dock."""
     docks: list[Dock] = []
 
-    def open_(add: Callable[[Any], Any] | None = None, size: tuple[int, int] = (1000, 700)) -> Dock:
+    def open_(
+        add: Callable[[Any], Any] | None = None,
+        size: tuple[int, int] = (1000, 700),
+        tab: str = "Segment",
+    ) -> Dock:
         from qtpy.QtWidgets import QApplication
 
         from napari_ziggurat.gui.panel import Panel
@@ -145,6 +158,7 @@ def open_dock(display: None, make_napari_viewer: Callable[..., Any], qtbot: Any)
         viewer.window.add_dock_widget(panel, name="Ziggurat", area="right")
         QApplication.processEvents()
         docks.append(Dock(viewer, panel, qtbot))
+        docks[-1].open_tab(tab)
         return docks[-1]
 
     yield open_

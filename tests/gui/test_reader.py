@@ -88,6 +88,25 @@ def test_labels_can_be_opened_alone(tmp_path: Path) -> None:
     assert isinstance(labels, napari_layers.Labels)
 
 
+def test_objects_show_their_table_under_the_pointer(tmp_path: Path) -> None:
+    pytest.importorskip("cc3d")
+    from napari_ziggurat.progress import finish
+    from napari_ziggurat.runs.config import ObjectsConfig
+    from napari_ziggurat.runs.objects import objects
+
+    labels = np.zeros((6, 8), np.uint8)
+    labels[1, 1], labels[3:5, 3:7] = 1, 2
+    write(tmp_path / "classes.ome.zarr", labels, "yx", classes=CLASSES)
+    finish(
+        objects(ObjectsConfig(labels=tmp_path / "classes.ome.zarr", out=tmp_path / "o.ome.zarr"))
+    )
+    (layer,) = layers(tmp_path / "o.ome.zarr")
+    assert layer.features["index"].tolist() == [1, 2]
+    assert layer.features["class_name"].tolist() == ["cell", "gap"]
+    shown = layer.get_status((10.0 + 3 * 0.5, 10.0 + 4 * 0.5), world=True)["value"]
+    assert "class_name: gap" in shown
+
+
 def test_channels_become_layers(tmp_path: Path) -> None:
     voxels = random((2, 8, 40, 40), np.uint16)
     write(tmp_path / "a.zarr", voxels, "czyx", channels=("nuclei", "actin"))

@@ -1,7 +1,11 @@
 """A model survives its folder bit for bit; what does not fit is refused by name."""
 
+import errno
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -163,3 +167,64 @@ def test_weights_of_levels_are_kept_with_the_model(tmp_path: Path) -> None:
 def test_weights_of_levels_that_do_not_fit_the_model_are_refused(broken: LevelWeights) -> None:
     with pytest.raises(ValueError, match="level_weights"):
         tiny_model(level_weights=broken)
+
+
+class _Disk:
+    """Fails at the n-th step that writes something, and at all that come after it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, left: int) -> None:
+        self.left = left
+        monkeypatch.setattr(Path, "write_text", self._limited(Path.write_text))
+        monkeypatch.setattr(os, "fsync", self._limited(os.fsync))
+        monkeypatch.setattr("safetensors.torch.save_file", self._limited(save_file))
+
+    def _limited(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def limited(*args: Any, **more: Any) -> Any:
+            self.left -= 1
+            if self.left < 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return step(*args, **more)
+
+        return limited
+
+
+def _changed(model: Model) -> Model:
+    spec = model.spec.model_copy(update={"classes": default_classes((0, 9))})
+    network = create_network(spec.network)
+    return Model(spec, network.eval())
+
+
+@pytest.mark.parametrize("left", range(5))
+def test_a_full_disk_leaves_the_model_that_was_there(
+    left: int, model: Model, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with monkeypatch.context() as patched:
+        _Disk(patched, left)
+        if left < 4:
+            with pytest.raises(OSError, match="No space"):
+                save_model(_changed(model), folder)
+        else:
+            save_model(_changed(model), folder)
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert (after == before) is (left < 4)
+    assert set(after) == {"model.json", "weights.safetensors"}
+    load_model(folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the limit of file sizes is POSIX")
+def test_weights_that_do_not_fit_on_the_disk_are_an_error_of_the_system(
+    model: Model, folder: Path
+) -> None:
+    import resource
+
+    before = (folder / "weights.safetensors").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"(?i)too large|os error"):
+            save_model(_changed(model), folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (folder / "weights.safetensors").read_bytes() == before
+    assert not list(folder.glob(".*.part"))

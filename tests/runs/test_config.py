@@ -10,6 +10,7 @@ from napari_ziggurat.runs.config import (
     DemoConfig,
     EvaluateConfig,
     InfoConfig,
+    ObjectsConfig,
     SegmentConfig,
     SuggestConfig,
     TrainConfig,
@@ -19,7 +20,10 @@ from napari_ziggurat.runs.values import parse_bytes
 
 TRAIN = {"image": "a.tif", "labels": "b.tif", "out": "model"}
 SEGMENT = {"image": "a.tif", "model": "model", "out": "out.ome.zarr"}
-ALL = [TrainConfig, SegmentConfig, EvaluateConfig, DemoConfig, InfoConfig, SuggestConfig]
+ALL = [
+    TrainConfig, SegmentConfig, EvaluateConfig, DemoConfig, InfoConfig, SuggestConfig,
+    ObjectsConfig,
+]  # fmt: skip
 
 
 def test_training_lasts_ten_minutes_unless_said_otherwise():

@@ -73,3 +73,29 @@ def test_a_training_that_was_stopped_after_its_last_step_knows_it(tmp_path: Path
     assert again == [done]
     assert done.number == 3
     assert math.isfinite(done.loss)
+
+
+def test_a_loss_that_is_no_number_stops_at_the_last_good_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, real = [], loop.deep_supervision_loss
+
+    def loss(*args: object, **more: object) -> torch.Tensor:
+        calls.append(1)
+        return real(*args, **more) * (math.nan if len(calls) == 4 else 1)
+
+    monkeypatch.setattr(loop, "deep_supervision_loss", loss)
+    broken, safe = trainee(), Safe(tmp_path / "state.safetensors", {})
+    with pytest.raises(
+        loop.Diverged, match=r"step 4, at a learning rate of .*--learning-rate"
+    ) as e:
+        list(fit(broken, Budget(steps=9), safe))
+    assert e.value.step == 4
+    assert e.value.rate == pytest.approx(2e-3 * 4 / 50 * 0.5 * (1 + math.cos(math.pi / 3)))
+    assert all(torch.isfinite(value).all() for value in broken.network.state_dict().values())
+    monkeypatch.setattr(loop, "deep_supervision_loss", real)
+    good = trainee()
+    restored = list(fit(good, Budget(steps=3), safe))  # what was saved is the third step
+    assert [step.number for step in restored] == [3]
+    for one, two in zip(broken.network.parameters(), good.network.parameters(), strict=True):
+        assert torch.equal(one, two)

@@ -32,9 +32,9 @@ def test_patches_are_those_that_a_whole_list_would_give() -> None:
         for block in BlockGrid(Box.whole(each.shape), patch)
     ]
     expected = whole[:: -(-len(whole) // validation.MOST_PATCHES)]
-    assert list(validation._patches(volumes, patch)) == expected
+    assert list(validation.spread_patches(volumes, patch)) == expected
 
 
 def test_a_huge_image_is_not_listed() -> None:
-    found = list(validation._patches([volume(50_000, 100_000, 100_000)], (4, 8, 8)))
+    found = list(validation.spread_patches([volume(50_000, 100_000, 100_000)], (4, 8, 8)))
     assert 60 <= len(found) <= validation.MOST_PATCHES

@@ -18,7 +18,9 @@ from napari_ziggurat.runs.config import (
     ExplainConfig,
     ExportConfig,
     InfoConfig,
+    LineageConfig,
     NetworksConfig,
+    ObjectsConfig,
     PlanConfig,
     SearchConfig,
     SegmentConfig,
@@ -162,6 +164,16 @@ def train(config: TrainConfig, terminal: Terminal) -> None:
 
 
 @app.command()
+@configured(LineageConfig)
+def lineage(config: LineageConfig, terminal: Terminal) -> None:
+    """Tell how a model came to be: rounds of training, data and scores from its first ancestor."""
+    from napari_ziggurat.runs.lineage import trace_lineage
+
+    found = trace_lineage(config.model)
+    terminal.show(found.as_dict(), found.render())
+
+
+@app.command()
 @configured(SearchConfig)
 def search(config: SearchConfig, terminal: Terminal) -> None:
     """Search the connections of a NAS-FPN on your images: mutate, train briefly, keep the best."""
@@ -190,6 +202,15 @@ def slurm(config: SlurmConfig, terminal: Terminal) -> None:
 
     script = slurm_script(config)
     terminal.show(script.as_dict(), script.render())
+
+
+@app.command()
+@configured(ObjectsConfig)
+def objects(config: ObjectsConfig, terminal: Terminal) -> None:
+    """Make objects of a segmentation of any size: one number each, and a table of them."""
+    from napari_ziggurat.runs.objects import objects
+
+    terminal.follow(objects(config))
 
 
 @app.command()

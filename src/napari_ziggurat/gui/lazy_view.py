@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Arranged", "LazyView", "Sliceable", "full_key", "single_index"]
+__all__ = ["Arranged", "LazyView", "Sliceable", "full_key", "index_range", "single_index"]
 
 Key = Any  # an integer, a slice, an Ellipsis, or a tuple of them
 
@@ -133,7 +133,7 @@ class Arranged:
         entries = dict(zip(self.onto, full_key(key, self.ndim), strict=True))
         lengths = dict(zip(self.onto, self.shape, strict=True))
         single = [axis for axis, letter in enumerate(self.onto) if not _is_slice(entries[letter])]
-        ranges = {letter: _range(entries[letter], lengths[letter]) for letter in self.onto}
+        ranges = {letter: index_range(entries[letter], lengths[letter]) for letter in self.onto}
         data = self._read(ranges)
         shape = [len(ranges[letter]) for letter in self.onto]
         return np.broadcast_to(data, shape).squeeze(tuple(single))
@@ -171,8 +171,8 @@ def _narrows(entry: Any) -> bool:
     return isinstance(entry, slice) and entry.step in (None, 1)
 
 
-def _range(entry: Any, length: int) -> range:
-    """Give the indices that an entry asks for; they go upwards."""
+def index_range(entry: Any, length: int) -> range:
+    """Give the indices that an integer or a slice asks for; they go upwards."""
     if not _is_slice(entry):
         start = single_index(entry, length)
         return range(start, start + 1)

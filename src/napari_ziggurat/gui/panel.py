@@ -6,11 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_ziggurat.errors import InputError, ZigguratError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.gui.activity import Activity
+from napari_ziggurat.gui.annotate.tab import AnnotateTab
 from napari_ziggurat.gui.command import segment_words
 from napari_ziggurat.gui.image_chooser import ImageChooser
 from napari_ziggurat.gui.job import Failure, Job, ThreadJob
@@ -28,6 +37,8 @@ from napari_ziggurat.gui.view import visible_box
 from napari_ziggurat.gui.widgets import column, row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari import Viewer
 
     from napari_ziggurat.runs.config import SegmentConfig
@@ -69,6 +80,8 @@ class Panel(QWidget):
     def event(self, event: QEvent | None) -> bool:
         """End everything when the dock is closed: napari takes this widget out and keeps it."""
         if event is not None and event.type() == QEvent.Type.ParentChange and not self.parent():
+            if not self._jobs.closed:
+                self.annotate.put_away()
             self._jobs.close()
         return super().event(event)
 
@@ -84,6 +97,7 @@ class Panel(QWidget):
         self.output = OutputChooser()
         self.activity = Activity()
         self.runner = Runner(self._viewer, self._jobs, self.activity)
+        self.annotate = AnnotateTab(self._viewer, self._jobs, self.model)
         self.view_button = QPushButton("Segment view")
         self.view_button.setToolTip("Segment what the canvas shows, into a layer in memory.")
         self.whole_button = QPushButton("Segment whole")
@@ -91,15 +105,17 @@ class Panel(QWidget):
 
     def _lay_out(self) -> None:
         inside = QWidget()
-        buttons = row(self.view_button, self.whole_button)
-        above = (self.machine, self.image, self.model)
-        below = (self.activity, self.options, self.output)
-        layout = column(*above, buttons, *below)
+        above = (self.image, self.model, self.machine)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        if (bar := self.tabs.tabBar()) is not None:
+            bar.setDrawBase(False)
+        self.tabs.addTab(self.annotate, "Annotate && Train")
+        self.tabs.addTab(self._segment_tab(), "Segment")
+        layout = column(*above, self.tabs)
         layout.setContentsMargins(8, 8, 8, 8)
-        layout.setSpacing(12)
-        for part in (*above, *below):
-            part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
-        layout.addStretch()
+        layout.setSpacing(10)
+        _keep_low(above)
         inside.setLayout(layout)
         scroll = QScrollArea()  # napari puts none around a dock, and small screens cut it off
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -110,6 +126,18 @@ class Panel(QWidget):
         outside.setContentsMargins(0, 0, 0, 0)
         outside.addWidget(scroll)
         self.setMinimumWidth(_WIDTH)
+
+    def _segment_tab(self) -> QWidget:
+        tab = QWidget()
+        buttons = row(self.view_button, self.whole_button)
+        below = (self.activity, self.options, self.output)
+        layout = column(buttons, *below)
+        layout.setContentsMargins(6, 8, 6, 8)
+        layout.setSpacing(12)
+        _keep_low(below)
+        layout.addStretch()
+        tab.setLayout(layout)
+        return tab
 
     def _connect(self) -> None:
         self.image.changed.connect(self._read_image)
@@ -126,6 +154,7 @@ class Panel(QWidget):
             self._opening.cancel()
         self._reading = None
         (layer, axes) = (self.image.layer, self.image.axes)
+        self.annotate.show_image(layer, None)
         if layer is not None and axes:
             self._opening = ThreadJob(partial(read_source, LayerSource.of(layer, axes)))
             self._jobs.start(self._opening, Handlers(self._image_known, self._image_refused))
@@ -136,6 +165,7 @@ class Panel(QWidget):
         if (whole := reading.all_channels) is not None:
             (count, name) = (len(whole.image.channels), whole.image.name)
             self.image.say(f"A channel of {name}; a model for {count} channels gets all of them.")
+        self.annotate.show_image(self.image.layer, reading)
         self._refresh()
 
     def _image_refused(self, failure: Failure) -> None:
@@ -237,6 +267,12 @@ class Panel(QWidget):
             config.device,
             config.depth,
         )
+
+
+def _keep_low(parts: "Sequence[QWidget]") -> None:
+    """Give parts no more height than they need."""
+    for part in parts:
+        part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
 
 
 def _check_napari(viewer: "Viewer") -> None:

@@ -24,6 +24,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 _SUFFIXES = (".zarr", ".nii", ".nii.gz", ".ome.tif", ".ome.tiff")
 _IN_MEMORY = 2**28  # bytes up to which an image without further levels is simply loaded
+_FEATURES = 10**6  # objects up to which a table is read: some seconds, some hundred megabytes
 _SAMPLE = 512  # pixels on each side that contrast limits are taken from
 _GUESSES = ("yx", "zyx", "czyx", "tczyx")
 _COLORS = ("green", "magenta", "cyan", "yellow", "red", "blue")
@@ -117,7 +118,21 @@ def _labels(path: "Source", *, visible: bool) -> LayerData:
     options |= {"name": path.name if str(path).endswith(f"/labels/{path.name}") else stem(path)}
     if classes := stated_classes(image):
         options |= {"colormap": class_colormap(classes), "features": class_features(classes)}
+    elif features := _object_features(path):
+        options |= {"features": features}
     return _data(views), {**options, "visible": visible}, "labels"
+
+
+def _object_features(path: "Source") -> Mapping[str, Any] | None:
+    """Table of the objects that lies with their labels: napari shows the row under the pointer."""
+    from napari_ziggurat.runs.objects.table import read_table, table_in
+
+    if not isinstance(path, Path) or not table_in(path).is_file():
+        return None
+    features = read_table(table_in(path), _FEATURES)
+    if features is None:
+        logger.warning("The table of %s is too long to be shown beside the labels.", path)
+    return features
 
 
 def _picture(

@@ -10,6 +10,7 @@ from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.gui.layers import METADATA, Placement, class_colormap, class_features
 from napari_ziggurat.gui.lazy_view import Arranged, LazyView
+from napari_ziggurat.gui.placing import level_place
 from napari_ziggurat.gui.source import LayerSource, Reading
 from napari_ziggurat.gui.tasks import Piece
 
@@ -160,17 +161,6 @@ def _level(target: Target, labels: "Image") -> int:
 
 def _place(target: Target, index: int, start: Sequence[float]) -> dict[str, Any]:
     """Place labels whose voxel 0 is the voxel ``start`` of a level; the level is remembered."""
-    spatial = target.image.axes.spatial
-    (finest, level) = (target.image.levels[0], target.image.levels[index])
-    size = finest.spacing.values
-    factors = dict.fromkeys(target.source.axes, 1.0)
-    coarser = (a / b for a, b in zip(level.spacing.values, size, strict=True))
-    factors |= dict(zip(spatial, coarser, strict=True))
-    moved = zip(level.translation, finest.translation, size, strict=True)
-    shift = dict(zip(spatial, ((a - b) / s for a, b, s in moved), strict=True))
-    offset = [
-        shift.get(letter, 0.0) + first * factors[letter]
-        for letter, first in zip(target.source.axes, start, strict=True)
-    ]
-    place = target.placement.part(offset, [factors[letter] for letter in target.source.axes])
+    (axes, placement) = (target.source.axes, target.placement)
+    place = level_place(target.image, axes, placement, index, start)
     return {**place, "metadata": {METADATA: {"level": index}}}

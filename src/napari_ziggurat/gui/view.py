@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
 
-__all__ = ["layer_shape", "visible_box"]
+__all__ = ["layer_shape", "show_box", "units_per_unit", "visible_box"]
+
+_MARGIN = 2.0  # sides of the canvas in sides of the box that is shown
 
 
 def layer_shape(layer: "Layer") -> tuple[int, ...]:
@@ -41,6 +43,26 @@ def visible_box(viewer: "Viewer", layer: "Layer") -> Box | None:
     return box if box.size else None
 
 
+def show_box(viewer: "Viewer", layer: "Layer", box: Box) -> None:
+    """Move slider and camera so that a box of a layer is in the middle of the canvas.
+
+    The display must be the 2D one. The box is in voxels of the layer's finest level.
+    """
+    corners = [np.array(box.start, float) - 0.5, np.array(box.stop, float) - 0.5]
+    units = units_per_unit(viewer, layer)
+    (low, high) = (np.array(layer.data_to_world(corner)) / units for corner in corners)
+    missing = viewer.dims.ndim - layer.ndim
+    middle = np.array(layer.data_to_world((corners[0] + corners[1]) // 2)) / units
+    viewer.dims.set_point(range(missing, viewer.dims.ndim), middle.tolist())
+    shown = [axis - missing for axis in viewer.dims.displayed]
+    centre = ((low + high) / 2)[shown]
+    size = np.maximum(np.abs(high - low)[shown], 1e-12)
+    camera = viewer.scene.camera
+    camera.center = (0, *centre.tolist())
+    room = np.array(viewer.canvas.viewbox_size(viewer.layers), float)
+    camera.zoom = float((room / size).min() / _MARGIN)
+
+
 def _canvas_corners(viewer: "Viewer", layer: "Layer") -> NDArray[np.float64]:
     """Corners of the canvas in voxels of the layer, (4, ndim)."""
     camera = viewer.scene.camera
@@ -50,7 +72,7 @@ def _canvas_corners(viewer: "Viewer", layer: "Layer") -> NDArray[np.float64]:
     for signs in itertools.product((-1, 1), repeat=2):
         corner = np.array(viewer.dims.point, float)
         corner[list(viewer.dims.displayed)] = np.array(camera.center[-2:]) + half * signs
-        world = corner[-layer.ndim :] * _units_per_unit(viewer, layer)
+        world = corner[-layer.ndim :] * units_per_unit(viewer, layer)
         corners.append(layer.world_to_data(world))
     return np.array(corners)
 
@@ -61,7 +83,7 @@ def _displayed_axes(viewer: "Viewer", layer: "Layer") -> NDArray[np.bool_]:
     return np.isin(np.arange(layer.ndim) + missing, viewer.dims.displayed)
 
 
-def _units_per_unit(viewer: "Viewer", layer: "Layer") -> NDArray[np.float64]:
+def units_per_unit(viewer: "Viewer", layer: "Layer") -> NDArray[np.float64]:
     """How many units of the layer are in one unit of the viewer, per axis of the layer."""
     if viewer.layers.units is None:  # the layers' units have nothing in common
         return np.ones(layer.ndim)

@@ -1,7 +1,8 @@
 """Shards: the files of an output, each written whole."""
 
+import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from zarr.storage import LocalStore, StorePath
 
 from napari_ziggurat.images.disk import flush
 
-__all__ = ["stored_files", "write_shards"]
+__all__ = ["files_digest", "stored_files", "write_shards"]
+
+_BUFFER = 2**20
 
 
 def stored_files(array: Any, slices: Sequence[slice]) -> Iterator[Path]:
@@ -57,6 +60,24 @@ def write_shards(array: Any, slices: Sequence[slice], voxels: NDArray[Any], draf
             flush(path.parent)
         else:  # not stored; a draft that is not there may also have been taken away
             path.unlink(missing_ok=True)
+
+
+def files_digest(files: Iterable[Path]) -> str:
+    """Give a SHA-256 of what is in files; one that is missing counts as such."""
+    found = hashlib.sha256()
+    for number, path in enumerate(files):
+        found.update(f"{number}:".encode())
+        _add_file(found, path)
+    return found.hexdigest()[:32]
+
+
+def _add_file(digest: "hashlib._Hash", path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            while part := file.read(_BUFFER):
+                digest.update(part)
+    except FileNotFoundError:  # all of its voxels are 0
+        digest.update(b"missing")
 
 
 def _shards(array: Any, slices: Sequence[slice]) -> Iterator[tuple[Path, tuple[slice, ...]]]:

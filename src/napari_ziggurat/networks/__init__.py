@@ -17,6 +17,7 @@ from napari_ziggurat.networks.composition import Composition
 from napari_ziggurat.networks.config import AnyNetworkConfig, NetworkConfig, Topology
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.networks.level_weights import LevelWeights
+from napari_ziggurat.networks.lineage import Round, Score, TrainedOn
 from napari_ziggurat.networks.registry import (
     configure_network,
     create_network,
@@ -33,7 +34,10 @@ __all__ = [
     "Model",
     "ModelSpec",
     "NetworkConfig",
+    "Round",
+    "Score",
     "Topology",
+    "TrainedOn",
     "configure_network",
     "create_network",
     "list_networks",

@@ -3,8 +3,12 @@
 Loading is strict and never unpickles: a model file from a stranger cannot run code.
 """
 
+import errno
 import json
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -17,6 +21,7 @@ from napari_ziggurat.geometry import SurroundGrids
 from napari_ziggurat.networks.config import AnyNetworkConfig
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.networks.level_weights import LevelWeights
+from napari_ziggurat.networks.lineage import Round
 
 if TYPE_CHECKING:
     import torch
@@ -94,6 +99,9 @@ class ModelSpec(BaseModel):
         Packages that it was made with.
     level_weights : LevelWeights or None
         How levels are fused, where ``ziggurat calibrate`` fitted it; absent otherwise.
+    rounds : tuple of Round
+        What it was trained on, from the first ancestor's round to its own; absent from models from
+        before rounds were recorded.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -113,6 +121,7 @@ class ModelSpec(BaseModel):
     training: Mapping[str, Any] = Field(default_factory=dict)
     versions: Mapping[str, str] = Field(default_factory=dict)
     level_weights: LevelWeights | None = None
+    rounds: tuple[Round, ...] = ()
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -170,24 +179,66 @@ def _check_level_weights(found: LevelWeights | None, axes: int, classes: int) ->
 
 
 def save_model(model: Model, folder: Path) -> None:
-    """Write a model; both files appear under their names only when they are whole."""
+    """Write a model; files appear under their names only when both are whole and on the disk.
+
+    Raises
+    ------
+    OSError
+        The disk is full, or the system refuses: a model that was there is as it was.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().cpu().contiguous() for k, v in model.network.state_dict().items()}
     weights = folder / f".{_WEIGHTS}.part"
-    save_file(state, weights)
-    weights.replace(folder / _WEIGHTS)
-    save_spec(model.spec, folder)
+    with _removed_on_error(weights):
+        try:
+            save_file(state, weights)
+            _flush(weights)
+        except SafetensorError as error:  # it tells no number
+            raise OSError(_code(error), str(error), str(folder / _WEIGHTS)) from None
+        _write_spec(model.spec, folder, weights)
 
 
 def save_spec(spec: ModelSpec, folder: Path) -> None:
     """Write what a model knows of itself, beside its weights, in one step."""
-    # What was not fitted is left out: programs from before there was such a thing read it, too.
-    absent = {"level_weights"} if spec.level_weights is None else set()
+    _write_spec(spec, folder)
+
+
+def _write_spec(spec: ModelSpec, folder: Path, weights: Path | None = None) -> None:
+    """Write a description; once it is whole, it and the weights that belong to it get names."""
+    # What there is not is left out: programs from before there was such a thing read it, too.
+    absent = {name for name in ("level_weights", "rounds") if not getattr(spec, name)}
     part = folder / f".{_SPEC}.part"
-    part.write_text(spec.model_dump_json(indent=2, exclude=absent), encoding="utf-8")
-    part.replace(folder / _SPEC)
+    with _removed_on_error(part):
+        part.write_text(spec.model_dump_json(indent=2, exclude=absent), encoding="utf-8")
+        _flush(part)
+        if weights is not None:
+            weights.replace(folder / _WEIGHTS)
+        part.replace(folder / _SPEC)
+
+
+@contextmanager
+def _removed_on_error(part: Path) -> Iterator[None]:
+    """Remove a file that did not become whole: it takes room where there is none."""
+    try:
+        yield
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file is on the disk, so that no name is given to what a power cut can lose."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def _code(error: Exception) -> int:
+    """Give the number of the error that a library put into words; a full disk unless it is said."""
+    found = re.search(r"os error (\d+)", str(error))
+    return int(found[1]) if found else errno.ENOSPC
 
 
 def read_spec(folder: Path) -> ModelSpec:

@@ -4,10 +4,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Spacing
+from napari_ziggurat.images import Image
 from napari_ziggurat.images.annotation import found_values
+from napari_ziggurat.images.class_names import named_classes
 from napari_ziggurat.images.units import convert_length
+from napari_ziggurat.networks import ModelSpec
 from napari_ziggurat.progress import Run
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.pairs import (
@@ -18,9 +22,13 @@ from napari_ziggurat.runs.pairs import (
     open_pairs,
     to_volumes,
 )
+from napari_ziggurat.runs.retrain.classes import decide_classes, stated_classes, values_in
+from napari_ziggurat.runs.retrain.earlier import Earlier, read_earlier
+from napari_ziggurat.runs.retrain.newest import last_stroke
 from napari_ziggurat.training.labels import find_code
 from napari_ziggurat.training.sampling import LabelIndex
 from napari_ziggurat.training.volumes import (
+    FoundLabels,
     LabelCode,
     LabelledVolume,
     hold_what_fits,
@@ -47,6 +55,18 @@ class TrainData:
         SHA-256 of the labels as they are trained on.
     notes : tuple of str
         What there is to know of the data, in words.
+    classes : tuple of LabelClass
+        With the names that the label images state, or those of the parent model.
+    pairs : sequence of Pair
+        Images with their labels: the new ones, then those of earlier rounds.
+    found : sequence of FoundLabels
+        What was found in each volume.
+    new : int
+        Pairs that are new in this training.
+    earlier : Earlier
+        What is known of earlier rounds, where it goes on from a model.
+    strokes : sequence of int or None
+        Last stroke of each new annotation before it was read; None for other labels.
     """
 
     code: LabelCode
@@ -55,9 +75,27 @@ class TrainData:
     spacing: Spacing
     digest: str
     notes: tuple[str, ...]
+    classes: tuple[LabelClass, ...]
+    pairs: Sequence[Pair]
+    found: Sequence[FoundLabels]
+    new: int
+    earlier: Earlier
+    strokes: Sequence[int | None]
+
+    def numbers(self, pair: int) -> list[int]:
+        """Give the numbers of the volumes of a pair: its time points."""
+        image = self.pairs[pair][0]
+        return [n for n, volume in enumerate(self.volumes) if volume.image is image]
+
+    def label_digest(self, pair: int) -> str:
+        """SHA-256 of the labels of a pair, all time points together."""
+        whole = "".join(self.found[n].digest for n in self.numbers(pair))
+        return hashlib.sha256(whole.encode()).hexdigest()
 
 
-def read_training(config: TrainConfig, memory: int) -> Run[TrainData]:
+def read_training(
+    config: TrainConfig, memory: int, parent: ModelSpec | None = None
+) -> Run[TrainData]:
     """Open images and labels and look through them.
 
     Parameters
@@ -66,21 +104,26 @@ def read_training(config: TrainConfig, memory: int) -> Run[TrainData]:
         Says which they are.
     memory : int
         Bytes that they may take in memory.
+    parent : ModelSpec, optional
+        The model that the training goes on from; what it was trained on is opened as well.
 
     Raises
     ------
     InputError
-        The data cannot be learned from.
+        The data cannot be learned from, or do not fit the parent.
     """
     opener = _opener(config, dense=not config.sparse)
     pairs = open_pairs(match_files(config.image, config.truth), opener)
-    code = find_code(
-        [labels for _, labels in pairs],
-        dense=not config.sparse,
-        foreground=config.task == "foreground",
-    )
+    strokes = [last_stroke(labels) for _, labels in pairs]  # what is painted now comes next time
+    if parent is None:
+        code, classes, earlier = _fresh_code(config, pairs)
+    else:
+        refuse_other(parent, pairs[0][0])
+        code, classes, earlier = yield from _code_after(parent, config, pairs)
     opened = to_volumes(pairs, code, config.level)
     spacing = _common_spacing(opened)
+    for pair, each in earlier.replayed:
+        opened += to_volumes([pair], replace(code, dense=each.dense), each.level)
     yield from check_voxels(opened)
     volumes = hold_what_fits(opened, memory)
     found = []
@@ -88,13 +131,65 @@ def read_training(config: TrainConfig, memory: int) -> Run[TrainData]:
         found.append((yield from label_positions(volume)))
     index = LabelIndex.from_volumes(found)
     notes = (
-        _images_note(pairs, volumes, spacing),
+        _images_note(pairs, volumes[: _count(pairs, volumes)], spacing),
+        *_earlier_notes(earlier),
         _classes_note(code),
         *_times_notes(pairs),
         *_lost_notes(index, volumes[0]),
     )
     digest = hashlib.sha256("".join(each.digest for each in found).encode()).hexdigest()
-    return TrainData(code, volumes, index, spacing, digest, notes)
+    everything = [*pairs, *(pair for pair, _ in earlier.replayed)]
+    return TrainData(
+        code, volumes, index, spacing, digest, notes, classes, everything, found, len(pairs),
+        earlier, strokes,
+    )  # fmt: skip
+
+
+_Decided = tuple[LabelCode, tuple[LabelClass, ...], Earlier]
+
+
+def _fresh_code(config: TrainConfig, pairs: Sequence[Pair]) -> _Decided:
+    labels = [labels for _, labels in pairs]
+    dense, foreground = not config.sparse, config.task == "foreground"
+    code = find_code(labels, dense=dense, foreground=foreground)
+    return code, named_classes(labels[0], code.values), Earlier()
+
+
+def _code_after(parent: ModelSpec, config: TrainConfig, pairs: Sequence[Pair]) -> Run[_Decided]:
+    """Decide the classes of a training that goes on from a model, and what it replays."""
+    name, dense, foreground = str(config.from_model), not config.sparse, config.task == "foreground"
+    earlier = yield from read_earlier(parent, name, pairs, replay=config.replay == "on")
+    found: set[int] = set()
+    for _, labels in pairs:
+        found |= values_in(labels, dense=dense, foreground=foreground)
+    if not found:
+        raise InputError(f"No voxel of '{pairs[0][1].name}' is labelled; paint something first.")
+    for (_, labels), each in earlier.replayed:
+        found |= values_in(labels, dense=each.dense, foreground=foreground)
+    known = [c.value for c in parent.classes]
+    stated = stated_classes([labels for _, labels in pairs], sorted(found | set(known)))
+    classes = decide_classes(parent.classes, stated, found, config.classes)
+    code = LabelCode(tuple(c.value for c in classes), dense=dense, foreground=foreground)
+    return code, classes, earlier
+
+
+def refuse_other(spec: ModelSpec, image: Image) -> None:
+    """Refuse to go on from a model that was made for other images."""
+    for what, old, new in (
+        ("channels", len(spec.channels), len(image.channels)),
+        ("axes", spec.axes, image.axes.spatial),
+    ):
+        if old != new:
+            raise InputError(
+                f"--from needs a model with the same {what}: it has {old}, the data {new}. "
+                "Train a fresh network by leaving --from out."
+            )
+
+
+def _earlier_notes(earlier: Earlier) -> list[str]:
+    count = len(earlier.replayed)
+    notes = [f"{count} image(s) of earlier rounds are replayed"] if count else []
+    return [*notes, *earlier.words]
 
 
 def read_validation(config: TrainConfig, data: TrainData) -> Run[list[LabelledVolume]]:
@@ -164,6 +259,11 @@ def _images_note(pairs: Sequence[Pair], volumes: Sequence[LabelledVolume], spaci
     )
     counts = f"{len(pairs)} image(s), {len(volumes)} volume(s)"
     return f"{counts} at level {volumes[0].level}, {stated}"
+
+
+def _count(pairs: Sequence[Pair], volumes: Sequence[LabelledVolume]) -> int:
+    """Count the volumes of images; theirs come first."""
+    return sum(any(v.image is image for image, _ in pairs) for v in volumes)
 
 
 def _classes_note(code: LabelCode) -> str:

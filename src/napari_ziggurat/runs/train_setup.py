@@ -10,7 +10,6 @@ import torch
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import SurroundGrids
-from napari_ziggurat.images.class_names import named_classes
 from napari_ziggurat.networks import (
     Composition,
     Intensity,
@@ -21,6 +20,7 @@ from napari_ziggurat.networks import (
 )
 from napari_ziggurat.networks.device import bfloat16_trains
 from napari_ziggurat.networks.registry import sees_surroundings
+from napari_ziggurat.networks.widen import with_outputs
 from napari_ziggurat.progress import Run
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.network_file import read_network
@@ -83,8 +83,8 @@ class TrainSetup:
 
     @property
     def classes(self) -> tuple[LabelClass, ...]:
-        """Classes with the names that the label images state."""
-        return named_classes(self.data.volumes[0].labels, self.data.code.values)
+        """Classes with their names."""
+        return self.data.classes
 
     @property
     def symmetry(self) -> Symmetry:
@@ -139,9 +139,8 @@ def prepare(
     """
     read_network(config.network)  # refused before the images are read
     memory = config.memory_bytes or psutil.virtual_memory().available
-    data = yield from read_training(config, memory // (2 if config.memory_bytes else 4))
-    if parent is not None:
-        _refuse_other(parent.spec, data)
+    spec = None if parent is None else parent.spec
+    data = yield from read_training(config, memory // (2 if config.memory_bytes else 4), spec)
     validation = yield from read_validation(config, data)
     return decide(config, device, parent, kept, (data, validation))
 
@@ -179,7 +178,11 @@ def decide(
             "intensity: as in the model that training goes on from",
         )
         each = each_with(intensity, data.volumes)
-    network = _network(config, named, shape, data) if parent is None else parent.spec.network
+    network = (
+        _network(config, named, shape, data)
+        if parent is None
+        else with_outputs(parent.spec.network, len(data.classes))
+    )
     shape = _fit(shape, network, machine, config.depth)
     around = _around(network, shape)
     if around is not None:
@@ -279,21 +282,6 @@ def _choices(config: TrainConfig) -> dict[str, str]:
 
 def _balanced(index: LabelIndex) -> float:
     return _BALANCED_RARE if min(index.shares.values()) < _RARE else _BALANCED
-
-
-def _refuse_other(spec: ModelSpec, data: TrainData) -> None:
-    """Refuse to go on from a model that was made for other data."""
-    image = data.volumes[0].image
-    for what, old, new in (
-        ("classes", tuple(c.value for c in spec.classes), data.code.values),
-        ("channels", len(spec.channels), len(image.channels)),
-        ("axes", spec.axes, image.axes.spatial),
-    ):
-        if old != new:
-            raise InputError(
-                f"--from needs a model with the same {what}: it has {old}, the data {new}. "
-                "Train a fresh network by leaving --from out."
-            )
 
 
 def _refuse_ignored(spec: ModelSpec, config: TrainConfig, named: str | Composition) -> None:

@@ -13,7 +13,7 @@ from napari_ziggurat.training.state import TrainingState
 __all__ = ["Unfinished"]
 
 # Neither decides which steps are made.
-_FREE = {"overwrite", "out", "val_image", "val_labels"}
+_FREE = {"overwrite", "out", "val_image", "val_labels", "tolerance", "accept"}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Block writer: the shards of a block, whole and on the disk before anything is said of them."""
 
-import hashlib
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import open_output
 from napari_ziggurat.images.pyramid import finer_box, reduced
-from napari_ziggurat.images.shards import stored_files, write_shards
+from napari_ziggurat.images.shards import files_digest, stored_files, write_shards
 from napari_ziggurat.runs.block_result import BlockResult
 from napari_ziggurat.runs.plan import SegmentPlan
 from napari_ziggurat.runs.tasks import Task
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["BlockWriter"]
-
-_BUFFER = 2**20
 
 
 @dataclass(frozen=True)
@@ -93,11 +90,7 @@ class BlockWriter:
 
     def digest(self, task: Task) -> str:
         """Give a SHA-256 of the files of a block; one that is missing counts as such."""
-        found = hashlib.sha256()
-        for number, path in enumerate(self._files(task)):
-            found.update(f"{number}:".encode())
-            _add_file(found, path)
-        return found.hexdigest()[:32]
+        return files_digest(self._files(task))
 
     def close(self) -> None:
         """Remove the drafts of this process."""
@@ -155,12 +148,3 @@ def _remove(files: Iterable[Path]) -> None:
     """Remove what somebody else may have put where nothing belongs."""
     for path in files:
         path.unlink(missing_ok=True)
-
-
-def _add_file(digest: "hashlib._Hash", path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            while part := file.read(_BUFFER):
-                digest.update(part)
-    except FileNotFoundError:  # all of its voxels are 0
-        digest.update(b"missing")

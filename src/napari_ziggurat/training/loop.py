@@ -24,6 +24,7 @@ from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.norms import reestimate_statistics
 from napari_ziggurat.training.augment import Augmentation
 from napari_ziggurat.training.losses import class_weights, deep_supervision_loss
+from napari_ziggurat.training.pull import Pull, parameter_groups
 from napari_ziggurat.training.sampling import Sampler
 from napari_ziggurat.training.state import TrainingState
 
@@ -170,6 +171,8 @@ class Trainee:
         Where patches come from.
     recipe : Recipe
     device : torch.device
+    pull : Pull or None
+        Draws the encoder to the parent that the training goes on from.
     """
 
     network: SegmentationNetwork
@@ -177,6 +180,7 @@ class Trainee:
     augmentation: Augmentation
     recipe: Recipe
     device: torch.device
+    pull: Pull | None = None
 
 
 class Diverged(WorkFailed):
@@ -211,18 +215,28 @@ def fit(trainee: Trainee, budget: Budget, safe: Safe | None = None) -> Generator
 
     With a `Safe`, the training is saved every minute, after its last step and when it is
     interrupted. It goes on from there the next time, and gives the last of the saved steps first.
+
+    Raises
+    ------
+    Diverged
+        After the network was made ready to be saved, as at the end; before the first step as it is.
     """
-    state = begin(trainee)
+    state, diverged = begin(trainee), None
     if safe is not None and safe.path.is_file():
         state.load(safe.path)
         yield _told(state, budget)
     try:
         yield from _train(trainee, state, budget, safe)
+    except Diverged as error:
+        diverged = error
     finally:  # also at Ctrl-C and closing: nothing of the training may be lost
         if safe is not None and state.number:
             state.save(safe.path, safe.settings)
-    _keep(trainee.network, state.kept)
-    _reestimate(trainee)
+    if state.number:
+        _keep(trainee.network, state.kept)
+        _reestimate(trainee)
+    if diverged is not None:
+        raise diverged
 
 
 def _train(
@@ -314,9 +328,8 @@ def begin(trainee: Trainee) -> TrainingState:
     lay_out(network.to(trainee.device).train())
     kept = AveragedModel(network, multi_avg_fn=_warming_average)
     recipe = trainee.recipe
-    optimiser = torch.optim.AdamW(
-        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    groups = parameter_groups(network, recipe.weight_decay, trainee.pull)
+    optimiser = torch.optim.AdamW(groups, recipe.learning_rate, fused=True)
     return TrainingState(network, kept, optimiser)
 
 
@@ -371,6 +384,8 @@ def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used
     )
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
+    if trainee.pull is not None:
+        trainee.pull.add_to_gradients(network)
     norm = nn.utils.clip_grad_norm_(network.parameters(), trainee.recipe.clip)
     if not torch.isfinite(norm + loss.detach()):
         return math.nan
@@ -382,7 +397,7 @@ def set_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, used: flo
     """Warm up over 50 steps, then follow a cosine to zero at the end of the budget."""
     rate = peak * min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * used))
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["scale"]
 
 
 def _warming_average(

@@ -1,6 +1,7 @@
 """Validation: Dice on fixed patches that were not trained on."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,9 +13,28 @@ from napari_ziggurat.networks.blocks import crop
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.training.volumes import LabelledVolume
 
-__all__ = ["MOST_PATCHES", "validate"]
+__all__ = ["MOST_PATCHES", "Look", "compare_patch", "spread_patches", "validate"]
 
 MOST_PATCHES = 64
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a network sees at once.
+
+    Attributes
+    ----------
+    patch : tuple of int
+        Shape of a patch in the axes of the volumes.
+    flat : bool
+        The network sees planes of volumes.
+    around : SurroundGrids or None
+        Of the surroundings that it sees as well.
+    """
+
+    patch: tuple[int, ...]
+    flat: bool
+    around: SurroundGrids | None = None
 
 
 @torch.inference_mode()
@@ -47,18 +67,44 @@ def validate(
     dict of int to float
         Dice by class value, pooled over the patches; classes that do not occur are left out.
     """
-    values = volumes[0].code.values
+    values, look = volumes[0].code.values, Look(patch, flat, around)
     counts = np.zeros((len(values), len(values)), np.int64)
-    device = next(network.parameters()).device
-    for number, box in _patches(volumes, patch):
-        volume = volumes[number]
-        target = volume.read_target(box)[0 if flat else ...]
-        seen = _seen(volume, intensities[number], box, patch, around)
-        inputs = (torch.from_numpy(each[:, 0] if flat else each)[None].to(device) for each in seen)
-        logits = crop(network(*inputs), target.shape)
-        found = logits[0].argmax(dim=0).cpu().numpy()
+    for number, box in spread_patches(volumes, patch):
+        target, found = compare_patch(network, volumes[number], intensities[number], box, look)
         counts += _confusion(target, found, len(values))
     return _dice(counts, values)
+
+
+@torch.inference_mode()
+def compare_patch(
+    network: nn.Module, volume: LabelledVolume, intensity: Intensity, box: Box, look: Look
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Compute a patch.
+
+    Parameters
+    ----------
+    network : Module
+        In evaluation mode.
+    volume, intensity : LabelledVolume, Intensity
+        What is looked at, and how it is normalised.
+    box : Box
+        Voxels of the volume, at most a patch.
+    look : Look
+        What the network sees.
+
+    Returns
+    -------
+    target : (Z, Y, X) or (Y, X) uint8 array
+        0 where nothing is labelled, k where the class of channel k - 1 is.
+    found : int64 array of the same shape
+        The channel of the largest logit.
+    """
+    device = next(network.parameters()).device
+    target = volume.read_target(box)[0 if look.flat else ...]
+    seen = _seen(volume, intensity, box, look.patch, look.around)
+    inputs = (torch.from_numpy(e[:, 0] if look.flat else e)[None].to(device) for e in seen)
+    logits = crop(network(*inputs), target.shape)
+    return target, logits[0].argmax(dim=0).cpu().numpy()
 
 
 def _seen(
@@ -78,7 +124,7 @@ def _seen(
     return [np.pad(image, [(0, 0), *missing], mode="symmetric"), intensity.apply(coarse)]
 
 
-def _patches(
+def spread_patches(
     volumes: Sequence[LabelledVolume], patch: tuple[int, ...]
 ) -> Iterator[tuple[int, Box]]:
     """Every k-th patch of all volumes, so that there are few enough."""

@@ -1,13 +1,14 @@
 """Labelled volumes: an image with the labels that belong to it, read patch by patch."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ziggurat.classes import EXPLICIT_BACKGROUND
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box, mirrored
 from napari_ziggurat.images import Image
@@ -204,7 +205,7 @@ class FoundLabels:
     counts : mapping of int to int
         Voxels of each target value, 0 included.
     digest : str
-        SHA-256 of the targets.
+        SHA-256 of the class of each voxel, whichever classes there are beside it.
     """
 
     positions: Mapping[int, NDArray[np.int64]]
@@ -212,7 +213,9 @@ class FoundLabels:
     digest: str
 
 
-def label_positions(volume: LabelledVolume, most: int = 20_000) -> Run[FoundLabels]:
+def label_positions(
+    volume: LabelledVolume, most: int = 20_000, within: Iterable[Box] | None = None
+) -> Run[FoundLabels]:
     """Find where each target value occurs, and how often, in one pass over the labels.
 
     Parameters
@@ -221,19 +224,23 @@ def label_positions(volume: LabelledVolume, most: int = 20_000) -> Run[FoundLabe
         A whole one; its labels are read box by box.
     most : int
         Positions that are kept of each target value.
+    within : iterable of Box, optional
+        Look at these boxes only, which do not overlap.
     """
     rng = np.random.default_rng(0)
     kept: dict[int, _Reservoir] = {}
     counts = np.zeros(256, np.int64)
     digest = hashlib.sha256(str(volume.shape).encode())
-    for done, box in enumerate(volume.labels.boxes(volume.label_level)):
+    classes = np.array([0, *(v or EXPLICIT_BACKGROUND for v in volume.code.values)], np.uint8)
+    boxes = volume.labels.boxes(volume.label_level) if within is None else within
+    for done, box in enumerate(boxes):
         yield Progress("labels", done)
         if volume.is_silent(box):
             digest.update(str(box).encode())
             counts[0] += box.size
             continue
         target = volume.read_target(box)
-        digest.update(target.tobytes())
+        digest.update(classes[target].tobytes())
         here = np.bincount(target.ravel(), minlength=256)
         counts += here
         for value in np.flatnonzero(here[1:]) + 1:

@@ -97,8 +97,15 @@ class SparseLabels:
             if self._each:
                 self.flush()
 
-    def flush(self, kind: Kind = "stroke") -> Record | None:
+    def flush(self, kind: Kind = "stroke", box: Box | None = None) -> Record | None:
         """Make one stroke of what was painted; None where nothing was.
+
+        Parameters
+        ----------
+        kind : {"stroke", "complete", "correction", "import"}
+            How the voxels were confirmed.
+        box : Box, optional
+            For ``complete`` the box that was said to be; one around the chunks unless given.
 
         Raises
         ------
@@ -108,9 +115,8 @@ class SparseLabels:
         with self._guard:
             if not self._painted:
                 return None
-            record = self.store.edit(
-                sorted(self._painted), self._laid_over, self._around(), kind=kind
-            )
+            where = self._around() if box is None else box
+            record = self.store.edit(sorted(self._painted), self._laid_over, where, kind=kind)
             self._painted = {}
             return record
 

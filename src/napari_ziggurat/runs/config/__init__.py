@@ -13,6 +13,7 @@ from napari_ziggurat.runs.config.annotation import (
     OwnerConfig,
 )
 from napari_ziggurat.runs.config.evaluation import EvaluateConfig
+from napari_ziggurat.runs.config.objects import ObjectsConfig
 from napari_ziggurat.runs.config.others import (
     DemoConfig,
     ExplainConfig,
@@ -20,6 +21,7 @@ from napari_ziggurat.runs.config.others import (
     InfoConfig,
     NetworksConfig,
 )
+from napari_ziggurat.runs.config.retraining import LineageConfig
 from napari_ziggurat.runs.config.segmentation import SegmentConfig, SlurmConfig
 from napari_ziggurat.runs.config.suggestion import SuggestConfig
 from napari_ziggurat.runs.config.training import (
@@ -44,7 +46,9 @@ __all__ = [
     "ExportConfig",
     "ImportConfig",
     "InfoConfig",
+    "LineageConfig",
     "NetworksConfig",
+    "ObjectsConfig",
     "OwnerConfig",
     "PlanConfig",
     "SearchConfig",

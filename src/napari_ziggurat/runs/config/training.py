@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from napari_ziggurat.errors import InputError
+from napari_ziggurat.runs.config.retraining import RetrainSettings
 from napari_ziggurat.runs.config.shared import (
     MACHINE,
     NETWORK,
@@ -64,7 +65,7 @@ class _LearningSettings(LabelledSettings):
         return self
 
 
-class TrainConfig(_LearningSettings):
+class TrainConfig(RetrainSettings, _LearningSettings):
     """What ``ziggurat train`` does.
 
     Training ends after ``minutes`` of wall time, validation included, or after ``steps``.
@@ -83,12 +84,6 @@ class TrainConfig(_LearningSettings):
         setting("Number of training steps; a seeded run repeats bit for bit.", metavar="N"),
     ] = None
     seed: SeedSetting = 0
-    from_model: Annotated[
-        LocalPath | None,
-        setting(
-            "Model to go on from instead of a fresh network.", option="--from", metavar="MODEL"
-        ),
-    ] = None
     network: Annotated[
         str,
         setting(

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import cast
 
+from napari_ziggurat.images.class_names import named_classes
 from napari_ziggurat.networks import Model
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.norms import reestimate_statistics
@@ -98,7 +99,8 @@ class Learning:
         """Go on with more classes, from the averaged weights and with a new optimiser."""
         model = widened(Model(spec_of(self.setup, {}), self.average()), code)
         volumes = [replace(each, code=code) for each in self.setup.data.volumes]
-        data = replace(self.setup.data, code=code, volumes=volumes)
+        classes = named_classes(volumes[0].labels, code.values)
+        data = replace(self.setup.data, code=code, volumes=volumes, classes=classes)
         sampler = replace(self.setup.sampler, volumes=volumes)
         setup = replace(self.setup, data=data, sampler=sampler, network=model.spec.network)
         held = self.held.with_code(code)

@@ -8,6 +8,7 @@ import torch
 from napari_ziggurat.classes import default_classes
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image
+from napari_ziggurat.images.class_names import named_classes
 from napari_ziggurat.networks import Model, create_network
 from napari_ziggurat.networks.device import resolve_device
 from napari_ziggurat.networks.network import SegmentationNetwork
@@ -15,6 +16,7 @@ from napari_ziggurat.networks.widen import with_classes, with_outputs
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.live.labels import LiveLabels
 from napari_ziggurat.runs.live.strokes import Strokes
+from napari_ziggurat.runs.retrain.earlier import Earlier
 from napari_ziggurat.runs.step_probe import with_batch_that_fits
 from napari_ziggurat.runs.train_data import TrainData
 from napari_ziggurat.runs.train_setup import TrainSetup, decide
@@ -41,10 +43,21 @@ def set_up(
     code = LabelCode(tuple(sorted(found | known)), dense=False, foreground=foreground)
     parent = None if parent is None else widened(parent, code)
     device = resolve_device(config.device)
+    classes = named_classes(labels.image, code.values)
     data = TrainData(
-        code, _volumes(image, labels, code, config), strokes.index(code),
-        image.levels[labels.level].spacing, "", (_note(image, labels, code),),
-    )  # fmt: skip
+        code=code,
+        volumes=_volumes(image, labels, code, config),
+        index=strokes.index(code),
+        spacing=image.levels[labels.level].spacing,
+        digest="",
+        notes=(_note(image, labels, code),),
+        classes=classes if parent is None else parent.spec.classes,
+        pairs=((image, labels.image),),
+        found=(),
+        new=1,
+        earlier=Earlier(),
+        strokes=(None,),
+    )
     setup = with_batch_that_fits(decide(config, device, parent, None, (data, ())), device)
     torch.manual_seed(config.seed)
     network = create_network(setup.network)

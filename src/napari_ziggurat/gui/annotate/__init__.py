@@ -1,0 +1,1 @@
+"""Annotating in napari: strokes that are on the disk when the mouse is released."""

@@ -1,0 +1,1 @@
+"""Retrain: what is known of a parent model, and whether a round that goes on from it is better."""
