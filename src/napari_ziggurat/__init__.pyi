@@ -20,6 +20,7 @@ from napari_ziggurat.runs.evaluate import evaluate
 from napari_ziggurat.runs.explain import explain
 from napari_ziggurat.runs.export import export
 from napari_ziggurat.runs.lineage import trace_lineage
+from napari_ziggurat.runs.live import LiveTraining, live_config
 from napari_ziggurat.runs.objects import objects
 from napari_ziggurat.runs.search import search
 from napari_ziggurat.runs.segment import segment
@@ -36,6 +37,7 @@ __all__ = [
     "ExportConfig",
     "Image",
     "LabelClass",
+    "LiveTraining",
     "Model",
     "ObjectsConfig",
     "Progress",
@@ -54,6 +56,7 @@ __all__ = [
     "finish",
     "image_from_array",
     "import_labels",
+    "live_config",
     "load_model",
     "objects",
     "open_image",

@@ -44,7 +44,7 @@ from napari_ziggurat.training.rounds import Counts, count_found
 from napari_ziggurat.training.shares import SHARES_BATCHES, estimate_shares
 from napari_ziggurat.training.validation import MOST_PATCHES, validate
 
-__all__ = ["TrainResult", "train"]
+__all__ = ["TrainResult", "correct_shares", "train"]
 
 _SHOWN_EVERY = 10
 
@@ -148,7 +148,7 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     if not goes_on:  # what was measured is kept with the rest
         yield from _equalize(trainee, setup)
     done, diverged = yield from _fit(trainee, setup, safe)
-    shares = yield from _correct_shares(trainee, setup)
+    shares = yield from correct_shares(trainee, setup)
     result = TrainResult(str(config.out), done.number, done.elapsed, done.loss, class_shares=shares)
     made = _Made(mix, parent, network, record_data(mix), result, before, diverged)
     result = yield from _end(made)
@@ -315,7 +315,7 @@ def _refuse_unequalized(setup: TrainSetup) -> None:
         )
 
 
-def _correct_shares(trainee: Trainee, setup: TrainSetup) -> Run[dict[str, float]]:
+def correct_shares(trainee: Trainee, setup: TrainSetup) -> Run[dict[str, float]]:
     """Correct the logits for classes that strokes show as more common than they are."""
     trainee.network.shift.zero_()  # a model that training went on from may have had its own
     if not setup.corrects_shares:

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,12 +36,16 @@ __all__ = [
     "Batch",
     "Budget",
     "Diverged",
+    "Prefetch",
     "Recipe",
     "Safe",
     "Step",
     "Trainee",
+    "advance",
+    "begin",
     "fit",
     "make_batch",
+    "set_rate",
 ]
 
 STATISTICS_BATCHES = 32
@@ -247,7 +252,7 @@ def fit(trainee: Trainee, budget: Budget, safe: Safe | None = None) -> Generator
     Diverged
         After the network was made ready to be saved, as at the end; before the first step as it is.
     """
-    state, diverged = _begin(trainee), None
+    state, diverged = begin(trainee), None
     if safe is not None and safe.path.is_file():
         state.load(safe.path)
         yield _told(state, budget)
@@ -271,16 +276,11 @@ def _train(
     """Make steps until the budget is used."""
     threads, clock = torch.get_num_threads(), _Clock(state)
     make = partial(make_batch, trainee.sampler, trainee.augmentation, trainee.recipe)
-    batches = _Prefetch(make, state.number)
+    batches = Prefetch(make, state.number)
     try:
         while (step := _told(state, budget)).used < 1:
-            _set_rate(state.optimiser, trainee.recipe.learning_rate, state.number, step.used)
-            loss = _step(trainee, batches.next(), state, step.used)
-            if not math.isfinite(loss):
-                rate = max(group["lr"] for group in state.optimiser.param_groups)
-                raise Diverged(state.number + 1, rate)
-            state.losses.append(loss)
-            state.kept.update_parameters(trainee.network)
+            set_rate(state.optimiser, trainee.recipe.learning_rate, state.number, step.used)
+            advance(trainee, state, batches.next(), step.used)
             clock.tick()
             yield _told(state, budget)
             if safe is not None and clock.save_is_due():
@@ -363,7 +363,8 @@ def _draw_patch(
     return seen if coarse is None else {**seen, "coarse": coarse}
 
 
-def _begin(trainee: Trainee) -> TrainingState:
+def begin(trainee: Trainee) -> TrainingState:
+    """Bring a network to its device; give it an average and an optimiser."""
     network = trainee.network
     lay_out(network.to(trainee.device).train())
     kept = AveragedModel(network, multi_avg_fn=_warming_average)
@@ -374,6 +375,40 @@ def _begin(trainee: Trainee) -> TrainingState:
     if recipe.unlabelled is not None:
         teacher = Teacher(kept, recipe.unlabelled, network.config.topology.out_channels)
     return TrainingState(network, kept, optimiser, teacher)
+
+
+def advance(
+    trainee: Trainee,
+    state: TrainingState,
+    batch: Batch,
+    used: float,
+    guard: AbstractContextManager[object] | None = None,
+) -> None:
+    """Make one step with a batch, and take it into the average.
+
+    Parameters
+    ----------
+    trainee, state : Trainee, TrainingState
+        Of one network; both are changed.
+    batch : Batch
+        Is learned from.
+    used : float
+        Part of the training that is done, 0 to 1; class weights shrink with it.
+    guard : context manager, optional
+        Held while the average changes, where another thread may read it.
+
+    Raises
+    ------
+    Diverged
+        The step was not made.
+    """
+    loss = _step(trainee, batch, state, used)
+    if not math.isfinite(loss):
+        rate = max(group["lr"] for group in state.optimiser.param_groups)
+        raise Diverged(state.number + 1, rate)
+    state.losses.append(loss)
+    with guard or nullcontext():
+        state.kept.update_parameters(trainee.network)
 
 
 def _step(trainee: Trainee, batch: Batch, state: TrainingState, used: float) -> float:
@@ -412,7 +447,7 @@ def _step(trainee: Trainee, batch: Batch, state: TrainingState, used: float) -> 
     return float(loss.detach())
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, used: float) -> None:
+def set_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, used: float) -> None:
     """Warm up over 50 steps, then follow a cosine to zero at the end of the budget."""
     rate = peak * min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * used))
     for group in optimiser.param_groups:
@@ -445,7 +480,7 @@ def _reestimate(trainee: Trainee) -> None:
     network.eval()
 
 
-class _Prefetch:
+class Prefetch:
     """Makes the next batches in a thread while the network computes; in order, two ahead."""
 
     def __init__(self, make: Callable[[int], Batch], first: int) -> None:
