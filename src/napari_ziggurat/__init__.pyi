@@ -18,6 +18,7 @@ from napari_ziggurat.runs.config import (
 from napari_ziggurat.runs.evaluate import evaluate
 from napari_ziggurat.runs.explain import explain
 from napari_ziggurat.runs.export import export
+from napari_ziggurat.runs.live import LiveTraining, live_config
 from napari_ziggurat.runs.search import search
 from napari_ziggurat.runs.segment import segment
 from napari_ziggurat.runs.suggest import suggest
@@ -33,6 +34,7 @@ __all__ = [
     "ExportConfig",
     "Image",
     "LabelClass",
+    "LiveTraining",
     "Model",
     "Progress",
     "SearchConfig",
@@ -50,6 +52,7 @@ __all__ = [
     "finish",
     "image_from_array",
     "import_labels",
+    "live_config",
     "load_model",
     "open_image",
     "search",

@@ -24,7 +24,7 @@ from napari_ziggurat.training.loop import STATISTICS_BATCHES, Budget, Safe, Step
 from napari_ziggurat.training.shares import SHARES_BATCHES, estimate_shares
 from napari_ziggurat.training.validation import MOST_PATCHES, validate
 
-__all__ = ["TrainResult", "train"]
+__all__ = ["TrainResult", "correct_shares", "train"]
 
 _SHOWN_EVERY = 10
 
@@ -104,7 +104,7 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     if not goes_on:  # what was measured is kept with the rest
         yield from _equalize(trainee, setup)
     done = yield from _fit(trainee, setup, safe)
-    shares = yield from _correct_shares(trainee, setup)
+    shares = yield from correct_shares(trainee, setup)
     result = TrainResult(str(config.out), done.number, done.elapsed, done.loss, class_shares=shares)
     save_model(Model(_spec(setup, result, parent), network), config.out)
     if setup.validation:  # the model is safe by now, whatever becomes of this
@@ -180,7 +180,7 @@ def _refuse_unequalized(setup: TrainSetup) -> None:
         )
 
 
-def _correct_shares(trainee: Trainee, setup: TrainSetup) -> Run[dict[str, float]]:
+def correct_shares(trainee: Trainee, setup: TrainSetup) -> Run[dict[str, float]]:
     """Correct the logits for classes that strokes show as more common than they are."""
     trainee.network.shift.zero_()  # a model that training went on from may have had its own
     if not setup.corrects_shares:

@@ -32,7 +32,7 @@ from napari_ziggurat.training.planner import Design, Machine, Wishes, design, fi
 from napari_ziggurat.training.sampling import LabelIndex, Sampler
 from napari_ziggurat.training.volumes import LabelledVolume
 
-__all__ = ["TrainSetup", "prepare"]
+__all__ = ["TrainSetup", "decide", "prepare"]
 
 # Part of the patches that is centred on a class drawn with equal chances; more where a class has
 # less than one percent of the labelled voxels and chance would hardly meet it.
@@ -134,13 +134,31 @@ def prepare(
     InputError
         The data cannot be learned from, or do not fit the parent model.
     """
-    named = read_network(config.network)  # refused before the images are read
+    read_network(config.network)  # refused before the images are read
     memory = config.memory_bytes or psutil.virtual_memory().available
     data = yield from read_training(config, memory // (2 if config.memory_bytes else 4))
     if parent is not None:
         _refuse_other(parent.spec, data)
-        _refuse_ignored(parent.spec, config, named)
     validation = yield from read_validation(config, data)
+    return decide(config, device, parent, kept, (data, validation))
+
+
+def decide(
+    config: TrainConfig,
+    device: torch.device,
+    parent: Model | None,
+    kept: Shapes | None,
+    found: tuple[TrainData, Sequence[LabelledVolume]],
+) -> TrainSetup:
+    """Decide everything for data that were looked through.
+
+    Parameters and errors are those of `prepare`; ``found`` are the data and the validation images.
+    """
+    named = read_network(config.network)
+    memory = config.memory_bytes or psutil.virtual_memory().available
+    data, validation = found
+    if parent is not None:
+        _refuse_ignored(parent.spec, config, named)
     machine = _machine(device, memory - sum(v.bytes for v in data.volumes if v.held))
     shape = design(
         [v.shape for v in data.volumes],

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.networks.device import bfloat16_trains, channels_last, lay_out
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.norms import reestimate_statistics
@@ -29,12 +31,17 @@ __all__ = [
     "STATISTICS_BATCHES",
     "Batch",
     "Budget",
+    "Diverged",
+    "Prefetch",
     "Recipe",
     "Safe",
     "Step",
     "Trainee",
+    "advance",
+    "begin",
     "fit",
     "make_batch",
+    "set_rate",
 ]
 
 STATISTICS_BATCHES = 32
@@ -172,6 +179,25 @@ class Trainee:
     device: torch.device
 
 
+class Diverged(WorkFailed):
+    """The loss or its gradient became NaN or infinite; the network is that of the step before.
+
+    Attributes
+    ----------
+    step : int
+        The step that was not made, counted from 1.
+    rate : float
+        Its learning rate.
+    """
+
+    def __init__(self, step: int, rate: float) -> None:
+        super().__init__(
+            f"The loss became NaN or infinite at step {step}, at a learning rate of {rate:.3g}. "
+            "Train with a lower --learning-rate."
+        )
+        self.step, self.rate = step, rate
+
+
 @dataclass(frozen=True)
 class Safe:
     """Where an unfinished training is kept, and the settings that it belongs to."""
@@ -186,7 +212,7 @@ def fit(trainee: Trainee, budget: Budget, safe: Safe | None = None) -> Iterator[
     With a `Safe`, the training is saved every minute, after its last step and when it is
     interrupted. It goes on from there the next time, and gives the last of the saved steps first.
     """
-    state = _begin(trainee)
+    state = begin(trainee)
     if safe is not None and safe.path.is_file():
         state.load(safe.path)
         yield _told(state, budget)
@@ -205,12 +231,11 @@ def _train(
     """Make steps until the budget is used."""
     threads, clock = torch.get_num_threads(), _Clock(state)
     make = partial(make_batch, trainee.sampler, trainee.augmentation, trainee.recipe)
-    batches = _Prefetch(make, state.number)
+    batches = Prefetch(make, state.number)
     try:
         while (step := _told(state, budget)).used < 1:
-            _set_rate(state.optimiser, trainee.recipe.learning_rate, state.number, step.used)
-            state.losses.append(_step(trainee, batches.next(), state.optimiser, step.used))
-            state.kept.update_parameters(trainee.network)
+            set_rate(state.optimiser, trainee.recipe.learning_rate, state.number, step.used)
+            advance(trainee, state, batches.next(), step.used)
             clock.tick()
             yield _told(state, budget)
             if safe is not None and clock.save_is_due():
@@ -283,7 +308,8 @@ def _make_patch(
     return tuple(map(np.ascontiguousarray, seen))
 
 
-def _begin(trainee: Trainee) -> TrainingState:
+def begin(trainee: Trainee) -> TrainingState:
+    """Bring a network to its device; give it an average and an optimiser."""
     network = trainee.network
     lay_out(network.to(trainee.device).train())
     kept = AveragedModel(network, multi_avg_fn=_warming_average)
@@ -294,7 +320,42 @@ def _begin(trainee: Trainee) -> TrainingState:
     return TrainingState(network, kept, optimiser)
 
 
+def advance(
+    trainee: Trainee,
+    state: TrainingState,
+    batch: Batch,
+    used: float,
+    guard: AbstractContextManager[object] | None = None,
+) -> None:
+    """Make one step with a batch, and take it into the average.
+
+    Parameters
+    ----------
+    trainee, state : Trainee, TrainingState
+        Of one network; both are changed.
+    batch : Batch
+        Is learned from.
+    used : float
+        Part of the training that is done, 0 to 1; class weights shrink with it.
+    guard : context manager, optional
+        Held while the average changes, where another thread may read it.
+
+    Raises
+    ------
+    Diverged
+        The step was not made.
+    """
+    loss = _step(trainee, batch, state.optimiser, used)
+    if not math.isfinite(loss):
+        rate = max(group["lr"] for group in state.optimiser.param_groups)
+        raise Diverged(state.number + 1, rate)
+    state.losses.append(loss)
+    with guard or nullcontext():
+        state.kept.update_parameters(trainee.network)
+
+
 def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used: float) -> float:
+    """Make a step and give its loss; NaN, and no step, where its gradient is not finite."""
     network, device = trainee.network, trainee.device
     target = batch.target.to(device, non_blocking=True)
     half = bfloat16_trains(device, network.config.topology.dims)
@@ -310,12 +371,14 @@ def _step(trainee: Trainee, batch: Batch, optimiser: torch.optim.Optimizer, used
     )
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), trainee.recipe.clip)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), trainee.recipe.clip)
+    if not torch.isfinite(norm + loss.detach()):
+        return math.nan
     optimiser.step()
     return float(loss.detach())
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, used: float) -> None:
+def set_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, used: float) -> None:
     """Warm up over 50 steps, then follow a cosine to zero at the end of the budget."""
     rate = peak * min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * used))
     for group in optimiser.param_groups:
@@ -348,7 +411,7 @@ def _reestimate(trainee: Trainee) -> None:
     network.eval()
 
 
-class _Prefetch:
+class Prefetch:
     """Makes the next batches in a thread while the network computes; in order, two ahead."""
 
     def __init__(self, make: Callable[[int], Batch], first: int) -> None:
