@@ -235,9 +235,8 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     quick = options.quick
     options.shape = options.shape or ((192,) * 3 if quick else (384,) * 3)
-    options.corner = options.corner or ((144,) * 3 if quick else (192,) * 3)
+    options.corner = options.corner or (144,) * 3
     options.features = options.features or 8
-    options.window = options.window or ("128/16" if quick else "224/16")
     options.steps = options.steps or (60 if quick else 250)
     return options
 
@@ -271,20 +270,12 @@ def prepare(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
 
 def rows(options: argparse.Namespace, planned: str) -> list[Row]:
     """Give what is measured; the first two are what the others are compared with."""
-    found = [
-        Row("ziggurat", "ziggurat", "bfloat16", whole=True, mine=options.window),
-        Row("ziggurat", "ziggurat", "float32", whole=True, mine=options.window),
+    mine = options.window or planned
+    return [
+        Row("ziggurat", "ziggurat", "bfloat16", whole=True, mine=mine),
+        Row("ziggurat", "ziggurat", "float32", whole=True, mine=mine),
         *rivals(options.roi),
     ]
-    if options.quick:
-        return found
-    others = dict.fromkeys(("160/16", planned))
-    mine = [
-        Row("ziggurat", "ziggurat", "bfloat16", whole=True, mine=windows)
-        for windows in others
-        if windows != options.window
-    ]
-    return [*found[:2], *mine, *found[2:]]
 
 
 def rivals(roi: int) -> list[Row]:

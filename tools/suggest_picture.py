@@ -19,7 +19,7 @@ from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.networks.uncertainty import UncertainNetwork
 from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.config import SuggestConfig, TrainConfig
-from napari_ziggurat.runs.explain.figure import DARK, LIGHT, new_figure
+from napari_ziggurat.runs.pictures import DARK, LIGHT, new_figure
 from napari_ziggurat.runs.predict import predict_box
 from napari_ziggurat.runs.suggest import suggest_boxes
 from napari_ziggurat.runs.train import train

@@ -198,7 +198,8 @@ def test_the_command_prints_one_json_object(tmp_path):
     result = CliRunner().invoke(app, ["evaluate", *paths, "--json"])
     assert result.exit_code == 0
     values = json.loads(result.stdout)
-    assert set(values) == {"mean_dice", "mean_iou", "voxels", "classes", "files"}
+    assert set(values) >= {"mean_dice", "mean_iou", "voxels", "classes", "files"}
+    assert "ap50" not in values  # nobody said what an object is
     assert set(values["classes"]["1"]) >= {"dice", "iou", "name"}
     table = CliRunner().invoke(app, ["evaluate", *paths]).stdout
     assert "mean" in table

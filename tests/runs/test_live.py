@@ -29,10 +29,12 @@ DARK, GREY, BRIGHT = Box((4, 4), (12, 60)), Box((24, 4), (36, 60)), Box((50, 4),
 
 
 def drawn() -> Image:
-    """Three bands of different brightness: dark, grey, bright."""
-    bands = np.repeat([20, 110, 200], [20, 24, 20])[:, None]
-    noise = np.random.default_rng(0).integers(0, 30, (64, 64))
-    return image_from_array((bands + noise).astype(np.uint8), axes="yx", name="bands")
+    """Three bands: a dark one, a chequered one (called grey), a bright one."""
+    bands = np.repeat([20, 60, 200], [20, 24, 20])[:, None]
+    chequered = 120 * (np.indices((64, 64)).sum(0) // 2 % 2)
+    chequered[:20] = chequered[44:] = 0
+    noise = np.random.default_rng(0).integers(0, 10, (64, 64))
+    return image_from_array((bands + chequered + noise).astype(np.uint8), axes="yx", name="bands")
 
 
 def painted(**strokes: int) -> NDArray[np.uint8]:
@@ -157,10 +159,10 @@ def test_a_new_class_joins_while_it_runs() -> None:
     (image, labels) = (drawn(), painted(dark=255, bright=2))
     with live(image, labels) as session:
         run = session.run()
-        until(run, 60)
+        until(run, 40)
         labels[GREY.slices] = 1  # between the values that are there
         session.touch(GREY)
-        said = until(run, 240)
+        said = until(run, 160)
         assert any("new in the training" in p.message for p in said)
         classes = session.snapshot().model.spec.classes
         assert [c.value for c in classes] == [0, 1, 2]
@@ -188,14 +190,14 @@ def test_what_is_saved_is_a_model_like_any_other(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no training step"):
             finish(session.save(tmp_path / "model"))
         run = session.run()
-        until(run, 60)
+        until(run, 50)
         result = finish(session.save(tmp_path / "model"))
-        until(run, 65)
+        until(run, 52)
         finish(session.save(tmp_path / "model"))  # its own may be replaced
         box = Box.whole(image.levels[0].shape)
     model = load_model(tmp_path / "model")
-    assert result.steps == 60
-    assert model.spec.training["steps"] == 65
+    assert result.steps == 50
+    assert model.spec.training["steps"] == 52
     assert set(model.spec.training["class_shares"]) == {"background", "class 1"}
     found = finish(predict_box(image, model, 0, box, device="cpu"))
     assert found[BRIGHT.slices].mean() > 0.9
@@ -222,7 +224,7 @@ def test_a_run_that_is_closed_saves_what_it_has_learned(tmp_path: Path) -> None:
 def test_it_goes_on_from_a_model_with_a_class_more(tmp_path: Path) -> None:
     (image, labels) = (drawn(), painted(dark=255, bright=2))
     with live(image, labels) as session:
-        until(session.run(), 80)
+        until(session.run(), 50)
         finish(session.save(tmp_path / "model"))
     labels[GREY.slices] = 1
     with live(image, labels, parent=load_model(tmp_path / "model")) as session:
@@ -241,12 +243,12 @@ def test_strokes_are_held_out_until_somebody_paints_there() -> None:
         run = session.run()
         said = until(run, 60)
         assert any("held out" in p.message for p in said)
-        assert [p.scores for p in session.points if p.scores][0]["class 1"] > 0.5
+        assert next(p.scores for p in session.points if p.scores)["class 1"] > 0.5
         all_of_it = Box.whole(truth.shape)
-        seen = session._learning.trainee.sampler.index
+        seen = session._trainer.learning.trainee.sampler.index
         session.touch(all_of_it)
         assert any("0 of" in p.message for p in until(run, 62))
-        now = session._learning.trainee.sampler.index
+        now = session._trainer.learning.trainee.sampler.index
         assert sum(map(len, now.positions.values())) > sum(map(len, seen.positions.values()))
 
 
@@ -285,7 +287,7 @@ def test_memory_is_given_back_when_it_is_closed(monkeypatch: pytest.MonkeyPatch)
     run = session.run()
     until(run, 3)
     session.snapshot()
-    learning = session._learning
+    learning = session._trainer.learning
     thread = prefetch.pop()._thread
     made += [
         weakref.ref(each)

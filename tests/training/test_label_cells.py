@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ziggurat.geometry import BlockGrid, Box
-from napari_ziggurat.networks import Intensity
 from napari_ziggurat.images import image_from_array
+from napari_ziggurat.networks import Intensity
 from napari_ziggurat.training.label_cells import LabelCells
 from napari_ziggurat.training.newest import NewestSampler
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume

@@ -19,6 +19,7 @@ from napari_ziggurat.runs.config import (
     ExportConfig,
     InfoConfig,
     NetworksConfig,
+    PlanConfig,
     SearchConfig,
     SegmentConfig,
     SlurmConfig,
@@ -140,6 +141,15 @@ def networks(config: NetworksConfig, terminal: Terminal) -> None:
         f"{n.name:<{width}} {n.parameters / 1e6:6.1f} M  {n.summary} ({n.paper})" for n in found
     ]
     terminal.show([network.as_dict() for network in found], "\n".join(lines))
+
+
+@app.command()
+@configured(PlanConfig)
+def plan(config: PlanConfig, terminal: Terminal) -> None:
+    """Tell what a training would decide, why, and what a step takes; nothing is trained."""
+    from napari_ziggurat.runs.train_plan import plan_training
+
+    terminal.follow(plan_training(config))
 
 
 @app.command()

@@ -44,6 +44,24 @@ class Overlap:
         """Common voxels over those of either."""
         return self.both / (self.truth + self.prediction - self.both)
 
+    @property
+    def precision(self) -> float | None:
+        """Share of the prediction that is right; None where nothing was predicted."""
+        return self.both / self.prediction if self.prediction else None
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the truth that was found; None where the truth has nothing."""
+        return self.both / self.truth if self.truth else None
+
+    def __add__(self, other: "Overlap") -> "Overlap":
+        return Overlap(
+            self.value,
+            self.truth + other.truth,
+            self.prediction + other.prediction,
+            self.both + other.both,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Confusion:

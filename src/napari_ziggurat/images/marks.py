@@ -4,12 +4,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ANNOTATION", "HISTORY", "OURS", "is_annotation", "marked"]
+__all__ = [
+    "ANNOTATION",
+    "HISTORY",
+    "OBJECTS",
+    "OURS",
+    "is_annotation",
+    "marked",
+]
 
 OURS = "ziggurat"
 """Key among the attributes."""
 ANNOTATION = "annotation"
 """What is said there under ``content`` of a store that is painted on."""
+OBJECTS = "objects"
+"""What is said there of labels each of which is one object."""
 HISTORY = ".ziggurat/history.jsonl"
 """Where the strokes of such a store are listed."""
 

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from napari_ziggurat.runs.settings import Settings
+from napari_ziggurat.runs.values import ImageSource
 
 __all__ = ["as_shell", "command_words"]
 
@@ -23,7 +24,9 @@ def command_words(config: Settings, *program: str) -> list[str]:
     words = [*program, *(str(given[field]) for field in positional)]
     for field, value in given.items():
         if field not in positional:
-            words += _option(config.option(field), value)
+            many = config.model_fields[field].annotation == tuple[ImageSource, ...]
+            for each in value if many else (value,):  # files are said one by one
+                words += _option(config.option(field), each)
     return words
 
 

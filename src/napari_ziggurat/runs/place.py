@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -12,10 +13,13 @@ from napari_ziggurat.images import Source, read_record
 from napari_ziggurat.images.export import check_format, export_memory
 from napari_ziggurat.images.zarr_output import check_removable, holds_image
 from napari_ziggurat.runs.cost import gigabytes
-from napari_ziggurat.runs.plan import SegmentPlan
+
+if TYPE_CHECKING:
+    from napari_ziggurat.runs.plan import SegmentPlan
 
 __all__ = [
     "PROBABILITIES",
+    "check_apart",
     "check_place",
     "clear",
     "coarse_folder",
@@ -66,7 +70,7 @@ def is_probabilities(path: Source) -> bool:
     return record is not None and record.get("content") == PROBABILITIES
 
 
-def check_place(plan: SegmentPlan, out: Path, memory: int | None = None) -> None:
+def check_place(plan: "SegmentPlan", out: Path, memory: int | None = None) -> None:
     """Refuse a name, a format or a place that cannot take the result; nothing is touched.
 
     Parameters
@@ -84,14 +88,14 @@ def check_place(plan: SegmentPlan, out: Path, memory: int | None = None) -> None
         The format is unknown or cannot hold the result, the place is the input or lies inside an
         image, or its disk has no room.
     """
-    _check_apart(out, plan.image.source)
+    check_apart(out, plan.image.source)
     _check_name(out)
     if is_file_format(out):
         _check_levels(plan, out)
         check_format(out, plan.region.shape, plan.times)
         _check_export(plan, out, memory)
     if plan.probabilities:
-        _check_apart(probabilities_path(out), plan.image.source)
+        check_apart(probabilities_path(out), plan.image.source)
     _check_disk(plan, out)
 
 
@@ -159,7 +163,7 @@ def _check_name(out: Path) -> None:
         )
 
 
-def _check_levels(plan: SegmentPlan, out: Path) -> None:
+def _check_levels(plan: "SegmentPlan", out: Path) -> None:
     if len(plan.levels) > 1:
         raise InputError(
             f"'{out}' holds one level, and --all-scales gives {len(plan.levels)}. Give --out a "
@@ -167,7 +171,7 @@ def _check_levels(plan: SegmentPlan, out: Path) -> None:
         )
 
 
-def _check_disk(plan: SegmentPlan, out: Path) -> None:
+def _check_disk(plan: "SegmentPlan", out: Path) -> None:
     """Refuse a run whose output, even well compressed, cannot fit on the disk."""
     free = _free_disk(out)
     if plan.cost.output / 20 > free:
@@ -186,7 +190,7 @@ def _nearest_folder(out: Path) -> Path:
     return next(folder for folder in out.absolute().parents if folder.exists())
 
 
-def _check_export(plan: SegmentPlan, out: Path, memory: int | None) -> None:
+def _check_export(plan: "SegmentPlan", out: Path, memory: int | None) -> None:
     needed = export_memory(plan.region.shape)
     limit = memory if memory is not None else psutil.virtual_memory().available
     if needed > limit:
@@ -197,7 +201,7 @@ def _check_export(plan: SegmentPlan, out: Path, memory: int | None) -> None:
         )
 
 
-def _check_apart(out: Path, source: Source | None) -> None:
+def check_apart(out: Path, source: Source | None) -> None:
     """Refuse an output that would replace its input, or change an image from the inside."""
     here = out.resolve()
     if isinstance(source, Path):

@@ -1,25 +1,19 @@
 """Probe: what a window takes on this machine, from windows of noise before the run."""
 
-import ctypes
-import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
-import psutil
 import torch
 
 from napari_ziggurat.inference.predictor import Predictor
 from napari_ziggurat.inference.window import Surrounded, Window
 from napari_ziggurat.runs.cost import Probe
+from napari_ziggurat.runs.watch import MemoryWatch, resident_memory
 
-__all__ = ["Shown", "measure", "resident_memory"]
-
-_EVERY = 0.003  # seconds between two looks at the memory
+__all__ = ["Shown", "measure"]
 
 
 @dataclass(frozen=True)
@@ -70,19 +64,11 @@ def _measured(predictor: Predictor, load: Callable[[], Window], beside: int) -> 
     return _on_device(predictor, lambda: predictor.compute([load()] * predictor.batch))
 
 
-def resident_memory() -> int:
-    """Bytes that this process holds, after what was freed went back to the system."""
-    if sys.platform == "linux":
-        # glibc keeps freed memory; other C libraries have no such call, and keep less.
-        getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)(0)
-    return int(psutil.Process().memory_info().rss)
-
-
 def _on_cpu(predictor: Predictor, load: Callable[[], Window], beside: int) -> Probe:
     """Take time and memory in one go: cores that wait meanwhile would be a loss to the run."""
     before = resident_memory()
     started = time.perf_counter()
-    with _Watch() as watch:
+    with MemoryWatch() as watch:
         wait([predictor.submit(load, lambda _: None) for _ in range(beside)])
     seconds = time.perf_counter() - started
     return Probe(seconds, max(0, watch.peak - before) // beside)
@@ -99,25 +85,3 @@ def _on_device(predictor: Predictor, forward: Callable[[], object]) -> Probe:
     if cuda:
         torch.cuda.synchronize(predictor.device)
     return Probe(time.perf_counter() - started, peak)
-
-
-class _Watch:
-    """Looks at the memory of this process while something runs."""
-
-    def __init__(self) -> None:
-        self.peak = 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        process = psutil.Process()
-        while not self._over.wait(_EVERY):
-            self.peak = max(self.peak, process.memory_info().rss)

@@ -34,8 +34,9 @@ from napari_ziggurat.runs.gate import choose_gate
 from napari_ziggurat.runs.journal import Fingerprint
 from napari_ziggurat.runs.options import SegmentOptions
 from napari_ziggurat.runs.plan import Engine, SegmentPlan
-from napari_ziggurat.runs.probe import Shown, measure, resident_memory
+from napari_ziggurat.runs.probe import Shown, measure
 from napari_ziggurat.runs.surround import SurroundPlan
+from napari_ziggurat.runs.watch import resident_memory
 
 __all__ = ["Session"]
 

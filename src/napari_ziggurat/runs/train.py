@@ -14,6 +14,7 @@ from napari_ziggurat.networks.outputs import output_ratios
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.place import make_folder
+from napari_ziggurat.runs.step_probe import with_batch_that_fits
 from napari_ziggurat.runs.train_setup import TrainSetup, prepare
 from napari_ziggurat.runs.unfinished import Unfinished
 from napari_ziggurat.runs.versions import versions
@@ -90,6 +91,8 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     parent = None if config.from_model is None else load_model(config.from_model)
     yield Progress("prepare", message="reading images and labels")
     setup = yield from prepare(config, device, parent, unfinished.shapes)
+    if unfinished.shapes is None:
+        setup = with_batch_that_fits(setup, device)
     yield Progress("prepare", message="\n".join(setup.reasons))
     safe = Safe(unfinished.path, _facts(setup, unfinished))
     goes_on = unfinished.goes_on(safe.settings)

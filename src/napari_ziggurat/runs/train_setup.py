@@ -59,6 +59,8 @@ class TrainSetup:
     network : NetworkConfig
     images_digest : str
         SHA-256 of the statistics of the training images.
+    machine : Machine
+        What the training may use.
     reasons : tuple of str
         Every decision in words.
     """
@@ -71,6 +73,7 @@ class TrainSetup:
     intensity: Intensity
     network: NetworkConfig
     images_digest: str
+    machine: Machine
     reasons: tuple[str, ...]
 
     @property
@@ -188,7 +191,9 @@ def decide(
     half = bfloat16_trains(device, network.topology.dims)
     words = f"{device}, {'bfloat16' if half else 'float32'}"
     reasons = (*data.notes, *shape.reasons, *_around_words(data.volumes[0], around), why, words)
-    return TrainSetup(config, data, validation, sampler, shape, intensity, network, digest, reasons)
+    return TrainSetup(
+        config, data, validation, sampler, shape, intensity, network, digest, machine, reasons
+    )
 
 
 def _sees_surroundings(named: str | Composition, parent: Model | None) -> bool:

@@ -5,7 +5,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -206,7 +206,7 @@ class Safe:
     settings: Mapping[str, Any]
 
 
-def fit(trainee: Trainee, budget: Budget, safe: Safe | None = None) -> Iterator[Step]:
+def fit(trainee: Trainee, budget: Budget, safe: Safe | None = None) -> Generator[Step, None, None]:
     """Train a network in place; what it holds at the end are the averaged parameters.
 
     With a `Safe`, the training is saved every minute, after its last step and when it is

@@ -65,6 +65,8 @@ class Design:
         Per level, in the axes of the network.
     reasons : tuple of str
         One sentence per decision.
+    step_bytes : int
+        Memory that a training step takes on the CPU, about.
     """
 
     dims: int
@@ -77,6 +79,7 @@ class Design:
     rim: tuple[int, ...]
     in_plane: bool
     reasons: tuple[str, ...]
+    step_bytes: int
 
     def topology(self, in_channels: int, out_channels: int) -> Topology:
         """Give the pyramid for a network with these inputs and outputs."""
@@ -174,6 +177,7 @@ def design(
     return Design(
         dims, patch, batch, levels.features, levels.strides, levels.kernels,
         (1,) * missing + window, (0,) * missing + rim, dims == 3 and max(ratio) > 2, reasons,
+        levels.bytes(batch),
     )  # fmt: skip
 
 

@@ -1,7 +1,5 @@
 """Changes: the strokes that were added to an annotation since somebody last asked."""
 
-from pathlib import Path
-
 from napari_ziggurat.images.annotation_store.history import Record
 from napari_ziggurat.images.annotation_store.store import AnnotationStore
 
@@ -16,7 +14,7 @@ class Changes:
     """
 
     def __init__(self, store: AnnotationStore) -> None:
-        self._path: Path = store.path / ".ziggurat" / "history.jsonl"
+        self._path = store.path / ".ziggurat" / "history.jsonl"
         self._read = self._size()
 
     def new(self) -> list[Record]:

@@ -12,9 +12,9 @@ from napari_ziggurat.runs.config.annotation import (
     ImportConfig,
     OwnerConfig,
 )
+from napari_ziggurat.runs.config.evaluation import EvaluateConfig
 from napari_ziggurat.runs.config.others import (
     DemoConfig,
-    EvaluateConfig,
     ExplainConfig,
     ExportConfig,
     InfoConfig,
@@ -25,6 +25,7 @@ from napari_ziggurat.runs.config.suggestion import SuggestConfig
 from napari_ziggurat.runs.config.training import (
     DEFAULT_MINUTES,
     CalibrateConfig,
+    PlanConfig,
     SearchConfig,
     TrainConfig,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "InfoConfig",
     "NetworksConfig",
     "OwnerConfig",
+    "PlanConfig",
     "SearchConfig",
     "SegmentConfig",
     "SlurmConfig",

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from napari_ziggurat.runs.config.shared import (
-    AxesSetting,
     DeviceSetting,
     NanSetting,
     OverwriteSetting,
@@ -12,11 +11,10 @@ from napari_ziggurat.runs.config.shared import (
     SourceSettings,
 )
 from napari_ziggurat.runs.settings import Settings, setting
-from napari_ziggurat.runs.values import BoxText, ImageSource, Level, LocalPath, Positive, Task
+from napari_ziggurat.runs.values import BoxText, ImageSource, Level, LocalPath, Positive
 
 __all__ = [
     "DemoConfig",
-    "EvaluateConfig",
     "ExplainConfig",
     "ExportConfig",
     "InfoConfig",
@@ -40,26 +38,6 @@ class NetworksConfig(Settings):
         str | None,
         setting("Show the parts of this network as YAML, to start from.", metavar="NAME"),
     ] = None
-
-
-class EvaluateConfig(Settings):
-    """What ``ziggurat evaluate`` compares: two files, or two folders matched by stem."""
-
-    prediction: Annotated[
-        ImageSource, setting("Predicted labels: a file or a folder.", positional=True)
-    ]
-    labels: Annotated[ImageSource, setting("True labels: a file or a folder.", positional=True)]
-    mask: Annotated[
-        ImageSource | None,
-        setting("Compare only where this is not 0: a file or a folder.", metavar="PATH"),
-    ] = None
-    task: Annotated[
-        Task | None,
-        setting(
-            "foreground: every label is class 1; taken from the prediction's record unless given."
-        ),
-    ] = None
-    axes: AxesSetting = None
 
 
 class ExportConfig(Settings):

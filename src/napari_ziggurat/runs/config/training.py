@@ -1,8 +1,9 @@
 """What is learned, and from what: train, search, calibrate."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.runs.config.shared import (
@@ -35,7 +36,7 @@ from napari_ziggurat.runs.values import (
     parse_bytes,
 )
 
-__all__ = ["DEFAULT_MINUTES", "CalibrateConfig", "SearchConfig", "TrainConfig"]
+__all__ = ["DEFAULT_MINUTES", "CalibrateConfig", "PlanConfig", "SearchConfig", "TrainConfig"]
 
 DEFAULT_MINUTES = 10.0
 SEARCH_MINUTES = 30.0
@@ -150,6 +151,19 @@ class TrainConfig(_LearningSettings):
     def memory_bytes(self) -> int | None:
         """Memory that may be used, in bytes."""
         return None if self.memory is None else parse_bytes(self.memory)
+
+
+class PlanConfig(TrainConfig):
+    """What ``ziggurat plan`` does: the settings of a training, which is not made."""
+
+    image: Annotated[
+        ImageSources,
+        Field(min_length=1),
+        setting("Image file, OME-Zarr (also by URL) or folder.", positional=True),
+    ]
+    out: Annotated[LocalPath, setting("Folder of the model in the command that is printed.")] = (
+        Path("model")
+    )
 
 
 class SearchConfig(_LearningSettings):

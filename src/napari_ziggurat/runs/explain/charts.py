@@ -8,14 +8,14 @@ import numpy as np
 
 from napari_ziggurat.networks.analysis import FusionScale
 from napari_ziggurat.networks.receptive_field import ReceptiveField
-from napari_ziggurat.runs.explain.figure import DARK, LIGHT, new_figure
+from napari_ziggurat.runs.pictures import DARK, LIGHT, dress, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Panel
 
 __all__ = ["save_branches", "save_field"]
 
-_BEFORE, _AFTER, _GRID = "#6ea8dc", "#f2a65a", "#2b313d"
+_BEFORE, _AFTER = "#6ea8dc", "#f2a65a"
 _HALF, _MOST = "#66ccee", "#ee6677"
 _NAMED = 40  # fusions up to which each is named
 
@@ -24,7 +24,7 @@ def save_branches(fusions: Sequence[FusionScale], path: Path) -> None:
     """Draw the variance of every branch of every fusion, and write it as PNG."""
     figure = new_figure(max(6.0, min(16.0, 2.5 + 0.45 * len(fusions))), 4.6)
     panel = figure.add_subplot()
-    _dress(panel, "variance of each branch", "")
+    dress(panel, "variance of each branch", "")
     if not fusions:
         panel.text(0.5, 0.5, "no features are joined by parts of this package",
                    transform=panel.transAxes, color=LIGHT, ha="center")  # fmt: skip
@@ -90,7 +90,7 @@ def _draw_gradient(panel: "Panel", field: ReceptiveField, axes: tuple[int, int],
         corner = (-wide / 2, -high / 2)
         panel.add_patch(Rectangle(corner, wide, high, fill=False, color=LIGHT, ls="--", lw=1,
                                   label="in theory"))  # fmt: skip
-    _dress(panel, f"{'zyx'[axes[0]]} in {unit}", f"x in {unit}")
+    dress(panel, f"{'zyx'[axes[0]]} in {unit}", f"x in {unit}")
     panel.grid(visible=False)
     panel.legend(frameon=False, labelcolor=LIGHT, fontsize=9, loc="upper right")
 
@@ -104,20 +104,10 @@ def _draw_energy(panel: "Panel", field: ReceptiveField, unit: str) -> None:
         panel.text(radius, 3, f" {radius:.3g}", color=colour)
     panel.set_xlim(0, min(float(distance[-1]), 4 * max(field.distance_95, 1e-9)))
     panel.set_ylim(0, 101)
-    _dress(panel, "% of the gradient", f"within a distance in {unit}")
+    dress(panel, "% of the gradient", f"within a distance in {unit}")
 
 
 def _through_centre(field: ReceptiveField, axes: tuple[int, int]) -> np.ndarray:
     kept = {a % field.gradient.ndim for a in axes}
     index = tuple(slice(None) if a in kept else n // 2 for a, n in enumerate(field.looked_at))
     return field.gradient[index]
-
-
-def _dress(panel: "Panel", y: str, x: str) -> None:
-    panel.set_facecolor(DARK)
-    panel.tick_params(colors=LIGHT, labelsize=9)
-    panel.spines[:].set_color(_GRID)
-    panel.grid(color=_GRID, lw=0.6)
-    panel.set_axisbelow(True)
-    panel.set_ylabel(y, color=LIGHT)
-    panel.set_xlabel(x, color=LIGHT)

@@ -10,30 +10,19 @@ from numpy.typing import NDArray
 from napari_ziggurat.images.pyramid import mean
 from napari_ziggurat.runs.explain.layers import Layer
 from napari_ziggurat.runs.explain.region import Region
+from napari_ziggurat.runs.pictures import DARK, LIGHT, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Panel
-    from matplotlib.figure import Figure
 
-__all__ = ["DARK", "LIGHT", "new_figure", "save_features"]
+__all__ = ["save_features"]
 
-DARK, LIGHT = "#12151c", "#eef1f6"
 _GREY = "#8b93a3"
 _PARTS = ("encoder", "context", "neck", "head", "logits", "attention")
 _PANEL = 1.9  # inches along the longer side of a panel
 _MOST_ROWS = 8
 
 Plane = NDArray[np.float32]
-
-
-def new_figure(width: float, height: float) -> "Figure":
-    """Make an empty figure; needs no screen."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), facecolor=DARK)
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def save_features(layers: Sequence[Layer], region: Region, path: Path) -> None:

@@ -16,7 +16,9 @@ def live_config(image: Image, labels: Labels, **settings: Any) -> TrainConfig:
     Parameters
     ----------
     image : Image
+        What is segmented.
     labels : AnnotationStore, SparseLabels or array of uint8
+        What is painted on.
     **settings
         Fields of `TrainConfig`, such as ``patch=(16, 96, 96)``. ``minutes`` and ``steps`` do not
         matter: a live training goes on until it is stopped.

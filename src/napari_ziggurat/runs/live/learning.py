@@ -20,7 +20,6 @@ from napari_ziggurat.training.equalize import calibrate_on_patches, is_equalized
 from napari_ziggurat.training.live_volume import LiveVolume
 from napari_ziggurat.training.loop import Batch, Trainee, advance, begin, make_batch, set_rate
 from napari_ziggurat.training.newest import NewestSampler
-from napari_ziggurat.training.sampling import LabelIndex
 from napari_ziggurat.training.state import TrainingState
 from napari_ziggurat.training.volumes import LabelCode
 
@@ -134,7 +133,7 @@ class Learning:
 
     def average(self) -> SegmentationNetwork:
         """Copy the network with its averaged weights; its statistics are not theirs yet."""
-        return copy.deepcopy(cast(SegmentationNetwork, self.state.kept.module))
+        return copy.deepcopy(cast("SegmentationNetwork", self.state.kept.module))
 
     def settled(self, network: SegmentationNetwork, batches: Sequence[Batch]) -> None:
         """Give a copy the statistics of its norms, and let it predict."""
@@ -145,7 +144,7 @@ class Learning:
 def _sampler(setup: TrainSetup, strokes: Strokes, held: HeldStrokes) -> NewestSampler:
     """Draw from the strokes that are not held out."""
     code, base = setup.data.code, setup.sampler
-    newest: LabelIndex | None = strokes.newest(code)
+    newest = strokes.newest(code)
     volumes = [
         replace(each, apart=held.places(each.time)) if isinstance(each, LiveVolume) else each
         for each in base.volumes

@@ -4,8 +4,7 @@ import threading
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from napari_ziggurat.errors import ExistsError
 from napari_ziggurat.networks import Model, save_model
@@ -17,7 +16,11 @@ from napari_ziggurat.runs.live.watched import Snapshot
 from napari_ziggurat.runs.place import make_folder
 from napari_ziggurat.runs.train import TrainResult, correct_shares
 from napari_ziggurat.training.loop import STATISTICS_BATCHES, Batch, Trainee
-from napari_ziggurat.training.sampling import Sampler
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_ziggurat.training.sampling import Sampler
 
 __all__ = ["Results"]
 

@@ -15,6 +15,7 @@ from napari_ziggurat.networks.widen import with_classes, with_outputs
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.live.labels import LiveLabels
 from napari_ziggurat.runs.live.strokes import Strokes
+from napari_ziggurat.runs.step_probe import with_batch_that_fits
 from napari_ziggurat.runs.train_data import TrainData
 from napari_ziggurat.runs.train_setup import TrainSetup, decide
 from napari_ziggurat.training.live_volume import LiveVolume
@@ -44,7 +45,7 @@ def set_up(
         code, _volumes(image, labels, code, config), strokes.index(code),
         image.levels[labels.level].spacing, "", (_note(image, labels, code),),
     )  # fmt: skip
-    setup = decide(config, device, parent, None, (data, ()))
+    setup = with_batch_that_fits(decide(config, device, parent, None, (data, ())), device)
     torch.manual_seed(config.seed)
     network = create_network(setup.network)
     if parent is not None:
