@@ -163,3 +163,22 @@ def open_dock(display: None, make_napari_viewer: Callable[..., Any], qtbot: Any)
 
     yield open_
     docks.clear()
+
+
+@pytest.fixture
+def open_painter(open_dock: Any) -> Callable[..., Any]:
+    """Give a function that opens a window on an image file, or on what a function adds."""
+
+    from painter import Painter
+
+    def open_(what: Any) -> Painter:
+        def read_file(viewer: Any) -> None:
+            from napari_ziggurat.gui.reader import read
+
+            for data, options, kind in read(str(what)):
+                getattr(viewer, f"add_{kind}")(data, **options)
+
+        add = read_file if isinstance(what, Path) else what
+        return Painter(open_dock(add, tab="Annotate && Train"))
+
+    return open_

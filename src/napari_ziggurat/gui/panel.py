@@ -145,6 +145,7 @@ class Panel(QWidget):
         self.options.changed.connect(self._show_command)
         self.output.changed.connect(self._show_command)
         self.runner.changed.connect(self._refresh)
+        self.annotate.train.saved.connect(self.model.open)
         self.view_button.clicked.connect(self._segment_view)
         self.whole_button.clicked.connect(self._segment_whole)
 

@@ -23,6 +23,7 @@ from napari_ziggurat.gui.annotate.spots import SpotRequest
 from napari_ziggurat.gui.annotate.store_box import StoreBox
 from napari_ziggurat.gui.job import Failure, Job, ThreadJob
 from napari_ziggurat.gui.jobs import Handlers, Jobs
+from napari_ziggurat.gui.train.train_box import TrainBox
 from napari_ziggurat.gui.view import visible_box
 from napari_ziggurat.gui.widgets import column, note
 
@@ -44,7 +45,7 @@ _CLASS_KEYS = 10  # Alt+0 is background
 
 
 class AnnotateTab(QWidget):
-    """What "Annotate & Train" holds; below the classes is the place of what trains.
+    """What "Annotate & Train" holds.
 
     Parameters
     ----------
@@ -68,6 +69,7 @@ class AnnotateTab(QWidget):
         self.obstacle = note("annotation-obstacle")
         self.classes = ClassBox()
         self.complete = CompleteBox()
+        self.train = TrainBox(viewer, jobs, model)
         self.spots = SpotBox(viewer, jobs, self._spots_asked)
         self._painting = QWidget()
         self._painting.setLayout(column(self.obstacle, self.classes, self.complete))
@@ -116,7 +118,7 @@ class AnnotateTab(QWidget):
         self.sessions.close()
 
     def _lay_out(self) -> None:
-        parts = (self.store, self._painting, self.spots)  # what trains goes before the last
+        parts = (self.store, self._painting, self.train, self.spots)
         layout = column(*parts)
         layout.setContentsMargins(6, 8, 6, 8)
         layout.setSpacing(10)
@@ -128,7 +130,7 @@ class AnnotateTab(QWidget):
     def _actions(self) -> "dict[str, Callable[[], None]]":
         rows = range(_CLASS_KEYS)
         found = {f"Alt-{number}": partial(self.classes.choose_row, number) for number in rows}
-        return {**found, "Shift-N": self.spots.go}
+        return {**found, "Shift-T": self.train.toggle, "Shift-N": self.spots.go}
 
     def _spots_asked(self) -> "Asked":
         (image, reading, model) = (self._image, self._reading, self._model)
@@ -207,6 +209,8 @@ class AnnotateTab(QWidget):
         self.store.show_session(session)
         self.classes.show_session(session)
         self.complete.show_session(session)
+        self.train.show_session(session, self._image, self._reading)
+        self.train.setVisible(session is not None)
         self._painting.setVisible(session is not None)
 
     def _watch(self, session: "Session | None") -> None:

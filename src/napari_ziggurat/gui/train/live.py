@@ -1,0 +1,112 @@
+"""Live: a training that belongs to one annotation; made, run and asked in threads."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ziggurat.classes import LabelClass
+from napari_ziggurat.errors import InputError
+from napari_ziggurat.geometry import Box
+from napari_ziggurat.gui.tasks import Piece
+from napari_ziggurat.progress import Progress
+
+if TYPE_CHECKING:
+    from napari_ziggurat.images import Image
+    from napari_ziggurat.images.annotation_store import AnnotationStore
+    from napari_ziggurat.runs.live import LiveTraining
+
+__all__ = ["Live", "Shown"]
+
+_MOST = 2**20  # voxels of a preview; a larger view is shown in its middle
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a training makes of a box, after how many steps, and what the values mean."""
+
+    piece: Piece
+    step: int
+    classes: tuple[LabelClass, ...]
+
+
+class Live:
+    """A training that can be stopped, gone on with and asked while it runs.
+
+    Parameters
+    ----------
+    image : Image
+    store : AnnotationStore
+        Open for writing elsewhere; its strokes are taken up as they are saved.
+    parent : Path, optional
+        Model to go on from.
+    """
+
+    def __init__(self, image: "Image", store: "AnnotationStore", parent: Path | None) -> None:
+        self._image, self._store, self._parent = image, store, parent
+        self._training: LiveTraining | None = None
+        self._closed = False
+        self._stopped = False  # while it is being loaded
+
+    @property
+    def points(self) -> Sequence[Any]:
+        """The curves as they are now."""
+        return () if self._training is None else self._training.points
+
+    def run(self) -> Generator[Progress, None, object]:
+        """Train until `stop`; torch is loaded here, in a thread, and not while the window waits."""
+        self._stopped = False
+        yield Progress("load")
+        from napari_ziggurat.networks import load_model
+        from napari_ziggurat.runs.live import LiveTraining
+
+        if self._training is None and not self._closed:
+            parent = None if self._parent is None else load_model(self._parent)
+            self._training = LiveTraining(self._image, self._store, parent=parent)
+        if self._training is None or self._closed or self._stopped:
+            return None
+        return (yield from self._training.run())
+
+    def preview(self, box: Box, time: int) -> Generator[Progress, None, Shown | None]:
+        """Segment a box of level 0 with what is learned now; None before the first step."""
+        from napari_ziggurat.runs.level import box_at_level
+        from napari_ziggurat.runs.predict import predict_box
+
+        yield Progress("preview")
+        now = None if self._training is None else self._training.snapshot()
+        if now is None:
+            return None
+        level = self._store.drawn_on.level
+        where = _middle(box_at_level(self._image, level, box))
+        labels = yield from predict_box(self._image, now.model, level, where, time=time)
+        return Shown(Piece(labels, level, where, time), now.step, now.model.spec.classes)
+
+    def save(self, out: Path) -> Generator[Progress, None, Path]:
+        """Write the model as it is now; the generator gives back its folder."""
+        if self._training is None:
+            raise InputError("Nothing is learned yet; press Train first.")
+        yield from self._training.save(out)
+        return out
+
+    def stop(self) -> None:
+        """Let `run` end after its step."""
+        self._stopped = True
+        if self._training is not None:
+            self._training.stop()
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._closed = True
+        if self._training is not None:
+            self._training.close()
+
+
+def _middle(box: Box) -> Box:
+    """Cut the last two axes to what a preview shows at once."""
+    side = int(_MOST**0.5)
+    (start, stop) = (list(box.start), list(box.stop))
+    for axis in (box.ndim - 2, box.ndim - 1):
+        spare = max(0, box.shape[axis] - side)
+        start[axis] += spare // 2
+        stop[axis] = min(stop[axis], start[axis] + side) if spare else stop[axis]
+    return Box(tuple(start), tuple(stop))

@@ -1,0 +1,109 @@
+"""Preview loop: looks what is visible and what was learned since, one piece at a time."""
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_ziggurat.geometry import Box
+from napari_ziggurat.gui.job import Failure, ThreadJob
+from napari_ziggurat.gui.jobs import Handlers, Jobs
+from napari_ziggurat.gui.train.preview import Preview
+from napari_ziggurat.gui.view import visible_box
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Image as ImageLayer
+
+    from napari_ziggurat.gui.source import Reading
+    from napari_ziggurat.gui.train.live import Live, Shown
+
+__all__ = ["PreviewLoop"]
+
+_EVERY = 150  # ms between looks
+_QUIET = 0.12  # s since the view moved last
+_LEARNED = 0.5  # s between two previews of one view
+
+
+class PreviewLoop(QObject):
+    """Shows what a training makes of the visible region, whenever either changes.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    jobs : Jobs
+        Owns the threads.
+    """
+
+    said = Signal(str)  # why there is no preview; empty where there is one
+
+    def __init__(self, viewer: "Viewer", jobs: Jobs) -> None:
+        super().__init__()
+        self._viewer, self._jobs = viewer, jobs
+        self.preview = Preview(viewer)
+        self.step = 0  # of the training
+        self._of: tuple[Live, ImageLayer, Reading] | None = None
+        self._job: ThreadJob | None = None
+        self._seen: Any = None  # where the view was at the last look
+        self._moved = 0.0
+        self._shown: tuple[Any, int] = (None, 0)  # view and step of the last preview
+        self._began = 0.0
+        self._timer = QTimer(self)
+        self._timer.setInterval(_EVERY)
+        self._timer.timeout.connect(self._look)
+
+    def start(self, live: "Live", image: "ImageLayer", reading: "Reading") -> None:
+        """Show a training on its image."""
+        if self._of != (live, image, reading):
+            (self._shown, self.step) = ((None, 0), 0)
+        self._of = (live, image, reading)
+        self._timer.start()
+
+    def stop(self, *, remove: bool = False) -> None:
+        """Show nothing new."""
+        self._timer.stop()
+        if remove:
+            self.preview.remove()
+            self._shown = (None, 0)
+
+    def _look(self) -> None:
+        """Begin a preview where the view has come to rest, or more was learned."""
+        if self._of is None or self._jobs.closed:
+            return
+        (live, image, reading) = self._of
+        if self._job is not None or self.step == 0 or image not in self._viewer.layers:
+            return
+        box = visible_box(self._viewer, image)
+        now = time.monotonic()
+        if box != self._seen:
+            (self._seen, self._moved) = (box, now)
+        if box is None:
+            self.said.emit("No preview: the canvas shows no plane of this image in 2D.")
+            return
+        (where, step) = self._shown
+        moved = box != where and now - self._moved >= _QUIET
+        learned = self.step > step and now - self._began >= _LEARNED
+        if moved or (learned and box == where):
+            self._begin(live, reading, box, now)
+
+    def _begin(self, live: "Live", reading: "Reading", box: Box, now: float) -> None:
+        (self._shown, self._began) = ((box, self.step), now)
+        at = dict(zip(reading.source.axes, zip(box.start, box.stop, strict=True), strict=True))
+        spatial = [at[letter] for letter in reading.image.axes.spatial]
+        (start, stop) = zip(*spatial, strict=True)
+        self._job = ThreadJob(partial(live.preview, Box(start, stop), at.get("t", (0, 1))[0]))
+        self._jobs.start(self._job, Handlers(self._done, self._failed, ended=self._ended))
+
+    def _done(self, shown: "Shown | None") -> None:
+        if shown is not None and self._of is not None and self._timer.isActive():
+            (_, image, reading) = self._of
+            if image in self._viewer.layers:
+                self.preview.show(image, reading, shown)
+                self.said.emit("")
+
+    def _failed(self, failure: Failure) -> None:
+        self.said.emit(f"⚠ No preview: {failure.sentence}")
+
+    def _ended(self) -> None:
+        self._job = None
