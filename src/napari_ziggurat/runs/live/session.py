@@ -37,7 +37,7 @@ class LiveTraining:
     image : Image
         What is segmented.
     labels : AnnotationStore, SparseLabels or array of uint8
-        What is painted on: 0 unlabelled, 1 to 254 a class, 255 background; axes [t,] [z,] y, x.
+        What is painted on: 0 unlabelled, 1 to 254 a class, 255 background; axes ``(t,) (z,) y, x``.
         New strokes of a store are seen by themselves, those in an array are told by `touch`.
     config : TrainConfig, optional
         Settings, of which length and place of the model do not matter; see `live_config`.
