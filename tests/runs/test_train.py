@@ -17,11 +17,11 @@ from napari_ziggurat.images import open_image
 from napari_ziggurat.networks import Model, load_model, read_spec, save_model
 from napari_ziggurat.networks.calibration import uncalibrated
 from napari_ziggurat.progress import finish
-from napari_ziggurat.runs import train as train_module
 from napari_ziggurat.runs import train_setup
 from napari_ziggurat.runs.config import SegmentConfig, TrainConfig
 from napari_ziggurat.runs.segment import segment
-from napari_ziggurat.runs.train import TrainResult, train
+from napari_ziggurat.runs.train import TrainResult, corrections, train
+from napari_ziggurat.runs.train import ending as train_ending
 
 SMALL = {"steps": 3, "patch": (32, 32), "batch": 2, "features": 4, "depth": 2}
 LEVERS = {"unlabelled": 1.0, "confidence": 0.3, "focal": 1.5, "alike": 0.3, "scales": (0.7, 1.5)}
@@ -231,7 +231,7 @@ def test_the_model_is_kept_when_its_validation_fails(
 ) -> None:
     more = {"val_image": planes / "images", "val_labels": planes / "labels"}
     with monkeypatch.context() as patched:
-        patched.setattr(train_module, "validate", lambda *_, **__: 1 / 0)
+        patched.setattr(train_ending, "validate", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             _train(planes, **more)
     before = load_file(planes / "model" / "weights.safetensors")
@@ -372,9 +372,9 @@ def test_scale_equalizers_are_measured_once_and_anew_only_when_asked(planes: Pat
 def test_scale_equalizers_are_measured_once_though_training_is_interrupted(
     planes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted, measure = [], train_module.calibrate_on_patches
+    counted, measure = [], corrections.calibrate_on_patches
     monkeypatch.setattr(
-        train_module,
+        corrections,
         "calibrate_on_patches",
         lambda *args, **more: counted.append(1) or measure(*args, **more),
     )

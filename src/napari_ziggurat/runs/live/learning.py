@@ -12,9 +12,9 @@ from napari_ziggurat.networks import Model
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.norms import reestimate_statistics
 from napari_ziggurat.runs.live.held import HeldStrokes
-from napari_ziggurat.runs.live.record import spec_of
 from napari_ziggurat.runs.live.start import widened
 from napari_ziggurat.runs.live.strokes import Strokes
+from napari_ziggurat.runs.train.spec import spec_of
 from napari_ziggurat.runs.train_setup import TrainSetup
 from napari_ziggurat.training.augment import Augmentation
 from napari_ziggurat.training.equalize import calibrate_on_patches, is_equalized

@@ -11,10 +11,11 @@ from napari_ziggurat.networks import Model, save_model
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.progress import Progress, Run, finish
 from napari_ziggurat.runs.live.learning import Learning
-from napari_ziggurat.runs.live.record import spec_of
 from napari_ziggurat.runs.live.watched import Snapshot
 from napari_ziggurat.runs.place import make_folder
-from napari_ziggurat.runs.train import TrainResult, correct_shares
+from napari_ziggurat.runs.train.corrections import correct_shares
+from napari_ziggurat.runs.train.result import TrainResult
+from napari_ziggurat.runs.train.spec import spec_of
 from napari_ziggurat.training.loop import STATISTICS_BATCHES, Batch, Trainee
 
 if TYPE_CHECKING:

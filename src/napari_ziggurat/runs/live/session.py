@@ -19,7 +19,7 @@ from napari_ziggurat.runs.live.config import live_config
 from napari_ziggurat.runs.live.labels import Labels, LiveLabels
 from napari_ziggurat.runs.live.trainer import Trainer
 from napari_ziggurat.runs.live.watched import Point, Snapshot
-from napari_ziggurat.runs.train import TrainResult
+from napari_ziggurat.runs.train.result import TrainResult
 
 __all__ = ["LiveTraining"]
 

@@ -1,17 +1,34 @@
-"""Record: what a model of a live training knows of itself."""
+"""Spec: what a trained model knows of itself."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from napari_ziggurat.networks import ModelSpec
+from napari_ziggurat.networks import ModelSpec, Round
 from napari_ziggurat.runs.train_setup import TrainSetup
 from napari_ziggurat.runs.versions import versions
 
 __all__ = ["spec_of"]
 
 
-def spec_of(setup: TrainSetup, training: Mapping[str, Any]) -> ModelSpec:
-    """Describe a model as `train` does, with what is to be said of its training."""
+def spec_of(
+    setup: TrainSetup,
+    training: Mapping[str, Any],
+    parent: ModelSpec | None = None,
+    rounds: tuple[Round, ...] = (),
+) -> ModelSpec:
+    """Describe a model.
+
+    Parameters
+    ----------
+    setup : TrainSetup
+        What was decided before the training.
+    training : mapping
+        What is to be said of its course, as JSON can hold it.
+    parent : ModelSpec, optional
+        Of the model that it went on from, whose windows it keeps.
+    rounds : tuple of Round
+        How it came to be.
+    """
     image, shape, spacing = setup.data.volumes[0].image, setup.shape, setup.data.spacing
     axes: Any = image.axes.spatial
     return ModelSpec(
@@ -23,8 +40,8 @@ def spec_of(setup: TrainSetup, training: Mapping[str, Any]) -> ModelSpec:
         spacing=spacing.values,
         unit=spacing.unit,
         intensity=setup.intensity,
-        window=shape.window,
-        rim=shape.rim,
+        window=shape.window if parent is None else parent.window,
+        rim=shape.rim if parent is None else parent.rim,
         training={
             **training,
             "patch": list(shape.patch),
@@ -32,4 +49,5 @@ def spec_of(setup: TrainSetup, training: Mapping[str, Any]) -> ModelSpec:
             "config": setup.config.model_dump(mode="json", exclude_none=True),
         },
         versions=versions(),
+        rounds=rounds,
     )
