@@ -216,7 +216,7 @@ def objects(config: ObjectsConfig, terminal: Terminal) -> None:
 @app.command()
 @configured(EvaluateConfig)
 def evaluate(config: EvaluateConfig, terminal: Terminal) -> None:
-    """Compare predicted labels with true ones: Dice and IoU per class."""
+    """Compare predicted labels with true ones: overlap, surfaces and objects, also by size."""
     from napari_ziggurat.runs.evaluate import evaluate
 
     terminal.follow(evaluate(config))
