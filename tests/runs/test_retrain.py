@@ -268,6 +268,15 @@ def _best_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_module, "count_before", perfect)
 
 
+def _interrupted_before_scoring(beside: Path) -> None:
+    """Put beside a model what a killed training leaves: the same, not judged yet."""
+    torn = beside.with_name(f"{beside.name[:-1]}3")
+    shutil.copytree(beside, torn)
+    spec = json.loads((torn / "model.json").read_text(encoding="utf-8"))
+    spec["rounds"][-1]["scores"] = []
+    (torn / "model.json").write_text(json.dumps(spec), encoding="utf-8")
+
+
 def test_a_round_that_makes_it_worse_is_kept_beside_until_it_is_accepted(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +294,7 @@ def test_a_round_that_makes_it_worse_is_kept_beside_until_it_is_accepted(
     assert len(load_model(site.folder / "model").spec.rounds) == 1
     made = load_model(beside)
     assert not made.spec.rounds[-1].accepted
+    _interrupted_before_scoring(beside)
     taken = site.go_on("model", overwrite=True, accept=True)
     assert not beside.exists()
     now = load_model(site.folder / "model")

@@ -65,4 +65,6 @@ def _is_made_by(path: Path, config: TrainConfig, parent: str) -> bool:
     made: Any = dict(spec.training.get("config", {}))
     wanted = config.model_dump(mode="json", exclude_none=True)
     same = all(made.get(key) == wanted.get(key) for key in {*made, *wanted} - _FREE)
-    return same and len(spec.rounds) > 1 and spec.rounds[-2].weights == parent
+    # One without scores was interrupted before it could be judged.
+    scored = len(spec.rounds) > 1 and bool(spec.rounds[-1].scores)
+    return same and scored and spec.rounds[-2].weights == parent
