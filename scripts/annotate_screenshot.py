@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(1400, 900), help="width and height")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     parser.add_argument("--complete", action="store_true", help="with the box that is complete")
+    parser.add_argument("--train", type=float, default=0, help="after so many seconds of training")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         # Before napari is imported: the settings of the person are neither read nor written.
@@ -47,6 +48,9 @@ def _photograph(options: argparse.Namespace, folder: Path) -> None:
         if options.complete:
             panel.annotate.complete.start_button.click()
             panel.annotate.complete.view_button.click()
+        if options.train:
+            panel.annotate.train.button.click()
+            QTest.qWait(round(1000 * options.train))
         QTest.qWait(500)
         # The folder of the picture is nobody's.
         panel.annotate.store.line.blockSignals(True)

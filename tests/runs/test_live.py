@@ -84,6 +84,21 @@ def test_it_says_what_to_paint_and_begins_by_itself() -> None:
         assert until(run, 1)[-1].metrics["labelled"] == DARK.size + BRIGHT.size
 
 
+@pytest.mark.parametrize(("said", "dims"), [({}, 2), ({"dims": 3}, 3)])
+def test_on_the_cpu_a_volume_is_learned_by_sections_unless_it_is_said(
+    said: dict[str, int], dims: int
+) -> None:
+    grey = np.repeat(np.array([20, 200], np.uint8), 16)[None, :, None].repeat(8, 0).repeat(32, 2)
+    (image, labels) = (image_from_array(grey, axes="zyx", name="halves"), np.zeros_like(grey))
+    labels[3, 4:12], labels[3, 20:28] = 255, 1
+    with live(image, labels, patch=None, **said) as session:
+        words = "".join(p.message for p in until(session.run(), 1))
+        snapshot = session.snapshot()
+        assert snapshot is not None
+        assert snapshot.model.spec.network.topology.dims == dims
+    assert ("network over sections" in words) == (dims == 2)
+
+
 def test_a_stroke_that_is_painted_meanwhile_changes_the_opinion_there(tmp_path: Path) -> None:
     image = drawn()
     with AnnotationStore.create(image, 0, tmp_path / "a.ome.zarr") as store:

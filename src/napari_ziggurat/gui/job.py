@@ -4,6 +4,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
@@ -96,7 +97,8 @@ class ThreadJob(Job):
         else:
             if not self.cancelled:
                 self.done.emit(result)
-        self.ended.emit()
+        with suppress(RuntimeError):  # napari has ended meanwhile, and Qt with it
+            self.ended.emit()
 
     def _exhaust(self, run: Iterator[Progress]) -> object:
         last = 0.0

@@ -27,13 +27,13 @@ class Curve(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
 
     def show_points(self, points: Sequence[Any]) -> None:
-        """Draw the curves anew; a point has step, loss and scores."""
-        if not points:
+        """Draw the curves anew, from two points on; a point has step, loss and scores."""
+        if len(points) < 2:
             return
         if self._lines is None:
             self._lines = self._make()
         (loss, score) = self._lines
-        loss.setData([p.step for p in points], [max(p.loss, 1e-6) for p in points])
+        loss.setData([p.step for p in points], [p.loss for p in points])
         judged = [p for p in points if p.scores]
         means = [float(np.mean(list(p.scores.values()))) for p in judged]
         score.setData([p.step for p in judged], means)
@@ -46,7 +46,7 @@ class Curve(QWidget):
         view.setBackground(palette.color(QPalette.ColorRole.Window))
         pen = pyqtgraph.mkPen(palette.color(QPalette.ColorRole.WindowText))
         (top, bottom) = (view.addPlot(row=0, col=0), view.addPlot(row=1, col=0))
-        top.setLogMode(y=True)
+        top.setLimits(yMin=0)
         bottom.setYRange(0, 1)
         bottom.setXLink(top)
         for plot, name in ((top, "loss"), (bottom, "Dice")):

@@ -25,6 +25,11 @@ from napari_ziggurat.training.volumes import LabelCode
 
 __all__ = ["set_up", "widened"]
 
+_SECTIONS = (
+    "a live training on the CPU asks for a network over sections, whose steps are quick; dims=3 "
+    "takes one over volumes"
+)
+
 
 def set_up(
     image: Image,
@@ -43,6 +48,9 @@ def set_up(
     code = LabelCode(tuple(sorted(found | known)), dense=False, foreground=foreground)
     parent = None if parent is None else widened(parent, code)
     device = resolve_device(config.device)
+    sections = parent is None and _by_sections(image, config, device)
+    if sections:
+        config = config.model_copy(update={"dims": 2})
     classes = named_classes(labels.image, code.values)
     data = TrainData(
         code=code,
@@ -50,7 +58,7 @@ def set_up(
         index=strokes.index(code),
         spacing=image.levels[labels.level].spacing,
         digest="",
-        notes=(_note(image, labels, code),),
+        notes=(_note(image, labels, code), *((_SECTIONS,) if sections else ())),
         classes=classes if parent is None else parent.spec.classes,
         pairs=((image, labels.image),),
         found=(),
@@ -65,6 +73,12 @@ def set_up(
         network.load_state_dict(parent.network.state_dict(), strict=True)
         network.shift.zero_()
     return setup, network
+
+
+def _by_sections(image: Image, config: TrainConfig, device: torch.device) -> bool:
+    """Tell whether a volume is learned section by section: who paints waits for every step."""
+    said = config.dims is not None or config.patch is not None
+    return len(image.axes.spatial) == 3 and device.type == "cpu" and not said
 
 
 def widened(model: Model, code: LabelCode) -> Model:
