@@ -1,5 +1,6 @@
 """What many tests share: one small drawn volume, and the real data where they are."""
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+if importlib.util.find_spec("hypothesis"):  # other readers are tried without it
+    from hypothesis import settings
+
+    settings.register_profile("any speed", deadline=None)  # no test may fail on a slow machine
+    settings.load_profile("any speed")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def label(inside: np.ndarray, boxes: list[Box], *, corners: bool) -> np.ndarray:
     return fragments.objects()[names]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(1, 9), min_size=2, max_size=3).map(tuple),
     st.lists(st.integers(1, 6), min_size=3, max_size=3),

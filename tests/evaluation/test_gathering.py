@@ -51,7 +51,7 @@ def draw(shape: tuple[int, ...], seed: int) -> tuple[np.ndarray, np.ndarray, np.
     return both[0], mixed, rng.random(shape) < 0.8
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(1, 8), min_size=2, max_size=3).map(tuple),
     st.lists(st.integers(1, 5), min_size=3, max_size=3),
@@ -71,7 +71,7 @@ def test_blocks_give_the_numbers_of_the_image_in_memory(shape, block, kinds, see
     assert whole.matching.iou.tolist() == parts.matching.iou.tolist()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(KINDS[1:]), st.integers(0, 2**32 - 1))
 def test_sizes_add_up_to_the_whole(kinds, seed) -> None:
     truth, prediction, _ = draw((9, 9), seed)

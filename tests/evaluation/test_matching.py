@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
@@ -57,7 +57,6 @@ def test_a_drawn_example_counted_by_hand() -> None:
     assert (found.splits, found.merges) == (1, 1)
 
 
-@settings(deadline=None)
 @given(ids, ids)
 def test_an_optimal_assignment_finds_no_other_numbers(truth, prediction) -> None:
     found = counts(truth, prediction)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -21,7 +21,6 @@ def test_by_hand() -> None:
     assert found.vi_merge == pytest.approx(0)
 
 
-@settings(deadline=None)
 @given(ids, ids)
 def test_scikit_image_gives_the_same(truth, prediction) -> None:
     metrics = pytest.importorskip("skimage.metrics", reason="scikit-image comes with napari")

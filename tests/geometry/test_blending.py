@@ -18,7 +18,7 @@ def lattices(draw: st.DrawFn) -> Lattice:
     return Lattice(shape, window, rim, stride, blend=draw(st.booleans()))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lattices(), st.data())
 def test_weights_add_up_to_one_in_every_box(lattice: Lattice, data: st.DataObject) -> None:
     start = tuple(data.draw(st.integers(0, n - 1)) for n in lattice.shape)
@@ -37,7 +37,7 @@ def test_weights_add_up_to_one_in_every_box(lattice: Lattice, data: st.DataObjec
     np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lattices())
 def test_without_blending_a_window_decides_its_cell_alone(lattice: Lattice) -> None:
     plain = Lattice(lattice.shape, lattice.window, lattice.rim, lattice.stride)
@@ -49,7 +49,7 @@ def test_without_blending_a_window_decides_its_cell_alone(lattice: Lattice) -> N
         np.testing.assert_array_equal(weights, wanted)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lattices(), st.data())
 def test_the_windows_of_a_grid_are_counted_without_walking_it(
     lattice: Lattice, data: st.DataObject

@@ -23,7 +23,7 @@ def trees(draw: st.DrawFn) -> BlockTree:
     return BlockTree(tuple(grids), tuple(fan[:-1]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(trees())
 def test_each_node_comes_once_and_after_all_below_it(tree: BlockTree) -> None:
     seen: set[int] = set()
@@ -33,7 +33,7 @@ def test_each_node_comes_once_and_after_all_below_it(tree: BlockTree) -> None:
     assert seen == set(range(len(tree)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(trees())
 def test_numbers_lead_back_to_their_nodes(tree: BlockTree) -> None:
     assert [tree.node(number) for number in sorted(map(tree.number, tree))] == sorted(
@@ -41,7 +41,7 @@ def test_numbers_lead_back_to_their_nodes(tree: BlockTree) -> None:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(trees())
 def test_above_and_below_agree(tree: BlockTree) -> None:
     for node in tree:
@@ -50,7 +50,7 @@ def test_above_and_below_agree(tree: BlockTree) -> None:
         assert above is None or node in set(tree.below(above))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(trees())
 def test_the_nodes_below_hold_every_voxel_that_a_block_is_made_from(tree: BlockTree) -> None:
     for node in (each for each in tree if each.level):

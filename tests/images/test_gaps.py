@@ -49,7 +49,7 @@ def _whole(image: Image) -> Box:
 
 
 @pytest.mark.parametrize("storage", STORAGE)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_a_constant_box_is_what_would_be_read(storage: str, data: st.DataObject) -> None:
     axes = data.draw(st.sampled_from(["yx", "zyx", "cyx", "yxc", "tczyx"]))

@@ -37,7 +37,7 @@ small_labels = hnp.arrays(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(labels=small_labels, factors=st.tuples(*[st.sampled_from([1, 2])] * 3))
 def test_majority_is_the_most_frequent_value_and_ties_go_to_the_smallest_class(
     labels: np.ndarray, factors: tuple[int, ...]
@@ -55,7 +55,7 @@ def test_background_loses_a_tie() -> None:
     assert majority(np.array([[255, 0]], np.uint8), (1, 2)).tolist() == [[255]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     image=hnp.arrays(
         np.uint16,

@@ -71,7 +71,7 @@ WRITERS = {"zarr": write_zarr, "npy": write_npy, "tiff": write_tiff}
 
 
 @pytest.mark.parametrize("axes", AXES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_read_equals_slicing_for_every_order_of_axes(axes: str, data: st.DataObject) -> None:
     array = numbered(axes)

@@ -50,7 +50,7 @@ def _assemble(
     return out
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_the_identity_network_gives_back_the_input_exactly(data: st.DataObject) -> None:
     axes = data.draw(st.integers(2, 3))
@@ -62,7 +62,7 @@ def test_the_identity_network_gives_back_the_input_exactly(data: st.DataObject) 
         assert np.array_equal(_assemble(image, lattice, predictor, block, _as_it_is), image)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.data())
 def test_result_does_not_depend_on_block_shape_or_threads(data: st.DataObject) -> None:
     shape = tuple(data.draw(st.integers(20, 90)) for _ in range(2))

@@ -93,7 +93,7 @@ def cases(draw):
     return labels, block
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cases(), st.integers(0, 9), st.sampled_from(["full", "face"]), st.sampled_from([1, 3, 20]))
 def test_blocks_of_any_shape_in_any_order_give_the_objects_of_the_whole_image(
     case, order, connectivity, least

@@ -78,7 +78,7 @@ def test_it_is_the_ordinary_run_of_its_level(tmp_path: Path) -> None:
     assert np.array_equal(ours, theirs)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.tuples(*(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)) for n in (20, 60, 50))))
 def test_any_box_has_the_bits_of_the_whole(
     found: tuple[CoarseProbabilities, np.ndarray], edges: tuple[tuple[int, int], ...]

@@ -44,9 +44,7 @@ def _both(out: Path) -> list[NDArray[Any]]:
     return _arrays(out) + _arrays(probabilities)
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), blend=st.booleans())
 def test_labels_and_probabilities_are_the_same_for_every_partition(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, blend: bool

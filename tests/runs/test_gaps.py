@@ -51,7 +51,7 @@ def _levels(out: Path) -> list[np.ndarray]:
     return [image.read(n, Box.whole(level.shape)) for n, level in enumerate(image.levels)]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(
     stored=st.sets(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=4),
     fill=st.sampled_from([0, 255]),

@@ -116,7 +116,7 @@ def test_a_stroke_that_is_painted_meanwhile_changes_the_opinion_there(tmp_path: 
 
         thread = threading.Thread(target=train)
         thread.start()
-        assert ready.wait(60)
+        assert ready.wait(300)
         before = opinion(session, image, GREY)
         labels[GREY.slices] = 1 if before == 0 else 255  # the store tells it, nobody else does
         wanted = 1 if before == 0 else 0
@@ -125,7 +125,7 @@ def test_a_stroke_that_is_painted_meanwhile_changes_the_opinion_there(tmp_path: 
                 break
         assert opinion(session, image, GREY) == wanted
         session.close()
-        thread.join(60)
+        thread.join(300)
         assert not thread.is_alive()
         assert said[-1].metrics["labelled"] == DARK.size + BRIGHT.size + GREY.size
 

@@ -55,7 +55,7 @@ class _Fake:
         pass
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 40), st.integers(1, 3), st.integers(1, 9), st.floats(0, 1), st.integers())
 def test_every_task_is_done_once_after_what_it_needs(
     side: int, times: int, ahead: int, first: float, seed: int
@@ -88,7 +88,7 @@ def test_a_part_hears_at_the_last_moment_that_a_coarse_block_can_be_made(tmp_pat
         assert last.node.level == 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(4, 40), st.integers())
 def test_what_failed_comes_again_and_then_what_needs_it(side: int, seed: int) -> None:
     tasks = _tasks(side)
@@ -100,7 +100,7 @@ def test_what_failed_comes_again_and_then_what_needs_it(side: int, seed: int) ->
     assert sorted(fake.done) == list(range(len(tasks)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(4, 40), st.data())
 def test_what_is_finished_does_not_come_again(side: int, data: st.DataObject) -> None:
     tasks = _tasks(side)

@@ -58,9 +58,7 @@ def run(image: Image, out: Path, used: Model, options: SegmentOptions = EXACT) -
     return out
 
 
-@settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), blend=st.booleans())
 def test_the_result_is_the_same_for_every_partition(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, blend: bool

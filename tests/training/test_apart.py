@@ -48,7 +48,7 @@ PLACES = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(PLACES, PLACES, PLACES, st.integers(0, 5))
 def test_nothing_near_a_block_is_trained_on_and_half_of_each_class_is(
     first: list[tuple[int, int]],

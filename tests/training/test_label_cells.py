@@ -29,7 +29,7 @@ def same(one: LabelCells, other: LabelCells) -> bool:
     return alike and a.shares == b.shares and set(a.positions) == set(b.positions)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(*(st.integers(0, n) for n in (19, 23)), st.sampled_from([0, 1, 2, 255])),
                 max_size=12))  # fmt: skip
 def test_an_index_after_many_strokes_is_that_of_the_labels(strokes: list[tuple[int, ...]]) -> None:

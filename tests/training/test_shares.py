@@ -72,7 +72,7 @@ def test_shares_are_those_of_the_images_and_not_of_the_painted_places() -> None:
     assert shares.estimated[0] == pytest.approx(0.91, abs=0.05)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.01, 0.6))
 def test_so_many_voxels_are_found_as_were_told(share: float) -> None:
     said = posteriors(np.array([0.7, 0.3]), np.array([0.4, 0.6]))

@@ -46,7 +46,7 @@ def keys() -> st.SearchStrategy[Any]:
 
 
 @given(key=keys())
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_a_key_reads_what_it_reads_from_numpy(painted: Any, key: Any) -> None:
     (labels, truth) = painted
     expected = truth[key]
@@ -56,7 +56,7 @@ def test_a_key_reads_what_it_reads_from_numpy(painted: Any, key: Any) -> None:
 
 
 @given(data=st.data(), key=keys())
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 def test_a_key_paints_what_it_paints_in_numpy(painted: Any, data: Any, key: Any) -> None:
     (labels, truth) = painted
     shape = np.shape(truth[key])
