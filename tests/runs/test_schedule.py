@@ -4,6 +4,7 @@ import random
 import tracemalloc
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,7 +69,10 @@ def test_every_task_is_done_once_after_what_it_needs(
     assert schedule.left == 0
 
 
-def test_a_part_hears_at_the_last_moment_that_a_coarse_block_can_be_made(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given_back", [False, True])
+def test_a_part_hears_at_the_last_moment_that_a_coarse_block_can_be_made(
+    given_back: bool, tmp_path: Path
+) -> None:
     tasks = _tasks(side=8)  # four blocks and one above them
     journal = Journal(tmp_path / "journal")
     journal.begin(Fingerprint({}))
@@ -83,6 +87,8 @@ def test_a_part_hears_at_the_last_moment_that_a_coarse_block_can_be_made(tmp_pat
             ours.finish(task.number)
         for number in (2, 3):
             others.add(Entry(number, "", 1, 0.0))
+            if given_back:  # then we hear of it while we try to take the block
+                (tmp_path / "leases" / str(number)).unlink()
         last = ours.next()
         assert last is not None
         assert last.node.level == 1

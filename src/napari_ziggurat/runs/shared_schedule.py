@@ -40,9 +40,9 @@ class SharedSchedule(Schedule):
         if time.monotonic() - self._listened > _LISTEN:
             self._listen()
         while True:
+            left = self.left  # before we try: trying listens, too
             if (task := self._ours() or self._from_aside()) is not None:
                 return task
-            left = self.left
             self._listen()
             if self.left == left:  # else what others finished may be what a task has waited for
                 return None
