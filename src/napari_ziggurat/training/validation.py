@@ -103,8 +103,10 @@ def compare_patch(
     target = volume.read_target(box)[0 if look.flat else ...]
     seen = _seen(volume, intensity, box, look.patch, look.around)
     inputs = (torch.from_numpy(e[:, 0] if look.flat else e)[None].to(device) for e in seen)
-    logits = crop(network(*inputs), target.shape)
-    return target, logits[0].argmax(dim=0).cpu().numpy()
+    logits = crop(network(*inputs), target.shape)[0]
+    if volume.code.objects:  # channels that tell of objects follow those of the classes
+        logits = logits[: len(volume.code.values)]
+    return target, logits.argmax(dim=0).cpu().numpy()
 
 
 def _seen(

@@ -48,7 +48,8 @@ def correct_shares(trainee: Trainee, setup: TrainSetup) -> Run[dict[str, float]]
     if not setup.corrects_shares:
         return {}
     shares = estimate_shares(trainee, setup.told_shares)
-    trainee.network.shift.copy_(torch.from_numpy(shares.shift))
+    shift = torch.from_numpy(shares.shift)
+    trainee.network.shift[: len(shift)].copy_(shift)
     named = [c.name for c in setup.classes]
     told = ", ".join(
         f"{name} {share:.1%} (painted as {taught:.0%})"
