@@ -15,6 +15,7 @@ from napari_ziggurat.training.loop import Recipe, Trainee
 from napari_ziggurat.training.prior import filled, matching_shift
 from napari_ziggurat.training.sampling import LabelIndex, Sampler
 from napari_ziggurat.training.shares import Shares, estimate_shares, expectation_maximisation
+from napari_ziggurat.training.stroke_logits import StrokeLogits
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume, label_positions
 
 
@@ -67,7 +68,7 @@ def test_shares_are_those_of_the_images_and_not_of_the_painted_places() -> None:
     sampler = Sampler([volume], [Intensity((0.0,), (1.0,), (0.0,), (1.0,))], index, (10, 10))
     recipe = Recipe(batch=4, flat=False)
     trainee = Trainee(_ByBrightness(), sampler, None, recipe, torch.device("cpu"))
-    shares = estimate_shares(trainee)
+    shares = estimate_shares(trainee, StrokeLogits.of_training(trainee))
     assert shares.taught == pytest.approx((0.5, 0.5), abs=0.01)
     assert shares.estimated[0] == pytest.approx(0.91, abs=0.05)
 

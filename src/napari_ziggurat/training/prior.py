@@ -27,11 +27,14 @@ class Shares:
     matching : tuple of float
         What has to be added to the logits so that so many voxels are found; empty where Bayes'
         rule is taken.
+    temperature : float
+        By which the logits have to be divided to be those of probabilities.
     """
 
     taught: tuple[float, ...]
     estimated: tuple[float, ...]
     matching: tuple[float, ...] = ()
+    temperature: float = 1.0
 
     @property
     def shift(self) -> NDArray[np.float64]:
@@ -39,7 +42,7 @@ class Shares:
         if self.matching:
             return np.array(self.matching)
         ratio = np.array(self.estimated) / np.maximum(self.taught, 1e-12)
-        return np.log(np.clip(ratio, 1 / MOST, MOST))
+        return self.temperature * np.log(np.clip(ratio, 1 / MOST, MOST))
 
 
 def expectation_maximisation(

@@ -89,8 +89,11 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     if not goes_on:  # what was measured is kept with the rest
         yield from equalize(trainee, setup)
     done, diverged = yield from _fit(trainee, setup, safe)
-    shares = yield from correct_shares(trainee, setup)
-    result = TrainResult(str(config.out), done.number, done.elapsed, done.loss, class_shares=shares)
+    corrected = yield from correct_shares(trainee, setup, mix.held)
+    length = (done.number, done.elapsed, done.loss)
+    result = TrainResult(
+        str(config.out), *length, class_shares=corrected.shares, corrections=corrected.words
+    )
     made = Made(mix, parent, network, record_data(mix), result, before, diverged)
     result = yield from end(made)
     unfinished.remove()

@@ -1,0 +1,47 @@
+"""An estimate of the class shares never ruins a training, however short it was."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_ziggurat.images.samples import Drawn, draw_plane
+from napari_ziggurat.images.strokes import draw_strokes
+from napari_ziggurat.networks import load_model
+from napari_ziggurat.progress import finish
+from napari_ziggurat.runs.config import TrainConfig
+from napari_ziggurat.runs.train import TrainResult, train
+
+SMALL = {"patch": (64, 64), "batch": 2, "features": 8, "depth": 3, "device": "cpu"}
+
+
+def trained(folder: Path, drawn: Drawn, **more: object) -> TrainResult:
+    strokes = draw_strokes(drawn.labels, 0.02, 0)
+    np.save(folder / "image.npy", drawn.image)
+    np.save(folder / "strokes.npy", strokes)
+    given = {"image": folder / "image.npy", "annotation": folder / "strokes.npy"}
+    return finish(train(TrainConfig.model_validate(given | SMALL | {"out": folder / "m"} | more)))
+
+
+@pytest.mark.slow
+def test_a_training_that_was_too_short_to_tell_the_shares_keeps_them_as_painted(
+    tmp_path: Path,
+) -> None:
+    result = trained(tmp_path, draw_plane((256, 256), 1), steps=20)
+    model = load_model(tmp_path / "m")
+    assert not model.network.shift.any()
+    assert result.class_shares == {}
+    (words,) = result.corrections
+    assert words.startswith("not taken: estimated part of the images: ")
+    assert "left as painted" in words
+    assert words in result.render()
+    assert model.spec.training["corrections"] == [words]
+
+
+def test_what_a_person_told_is_taken_and_it_is_said_what_it_costs(tmp_path: Path) -> None:
+    result = trained(tmp_path, draw_plane((128, 128), 1), steps=3, class_shares="3=0.9")
+    assert load_model(tmp_path / "m").network.shift.any()
+    (words,) = result.corrections
+    assert words.startswith("told part of the images: ")
+    assert "With them, " in words
+    assert max(result.class_shares.values()) == pytest.approx(0.9, abs=1e-6)
