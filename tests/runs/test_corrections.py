@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_ziggurat.errors import InputError
 from napari_ziggurat.images.samples import Drawn, draw_plane
 from napari_ziggurat.images.strokes import draw_strokes
 from napari_ziggurat.networks import load_model
@@ -45,3 +46,30 @@ def test_what_a_person_told_is_taken_and_it_is_said_what_it_costs(tmp_path: Path
     assert words.startswith("told part of the images: ")
     assert "With them, " in words
     assert max(result.class_shares.values()) == pytest.approx(0.9, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_thresholds_are_fitted_to_blocks_that_were_held_out_and_recorded(tmp_path: Path) -> None:
+    more = {"steps": 20, "class_shares": "painted", "thresholds": "held-out"}
+    result = trained(tmp_path, draw_plane((384, 384), 1), **more)
+    model = load_model(tmp_path / "m")
+    (words,) = result.corrections
+    assert words.startswith("thresholds: ")
+    assert words.startswith("thresholds: fitted") == bool(model.network.shift.any())
+    assert model.spec.training["corrections"] == [words]
+    assert model.spec.rounds[-1].data[0].held_out
+
+
+def test_from_too_few_strokes_no_thresholds_are_fitted_and_it_is_said(tmp_path: Path) -> None:
+    more = {"steps": 2, "class_shares": "painted", "thresholds": "held-out"}
+    result = trained(tmp_path, draw_plane((64, 64), 1), **more, patch=(32, 32))
+    assert result.corrections[0].startswith("thresholds: none, not enough held-out strokes")
+    assert not load_model(tmp_path / "m").network.shift.any()
+
+
+def test_thresholds_need_labels_that_are_held_out() -> None:
+    with pytest.raises(InputError, match="Leave --hold-out out"):
+        TrainConfig.create(
+            {"image": "a", "annotation": "b", "out": "c", "thresholds": "held-out",
+             "hold_out": "off"}
+        )  # fmt: skip

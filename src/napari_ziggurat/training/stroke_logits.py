@@ -86,7 +86,9 @@ class StrokeLogits:
         """Part of the voxels of each channel that is found with shifted logits; NaN of none."""
         right = (self.logits + shift).argmax(axis=1) == self.channels
         found = np.bincount(self.channels, right, minlength=len(shift))
-        return np.divide(found, self.voxels, out=np.full(len(shift), np.nan), where=self.voxels > 0)
+        none = np.full(len(shift), np.nan)
+        recall: NDArray[np.float64] = np.divide(found, self.voxels, out=none, where=self.voxels > 0)
+        return recall
 
 
 def _rows(target: NDArray[np.uint8], logits: torch.Tensor) -> _Rows:

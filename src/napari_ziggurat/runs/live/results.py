@@ -11,6 +11,7 @@ from napari_ziggurat.networks import Model, save_model
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.progress import Progress, Run, finish
 from napari_ziggurat.runs.live.learning import Learning
+from napari_ziggurat.runs.live.record import Origin, record_live
 from napari_ziggurat.runs.live.watched import Snapshot
 from napari_ziggurat.runs.place import make_folder
 from napari_ziggurat.runs.train.corrections import Correction, correct_shares
@@ -33,9 +34,16 @@ Guard = AbstractContextManager[object]
 
 
 class Results:
-    """Makes models of what is learned; every one is a copy, and the training goes on."""
+    """Makes models of what is learned; every one is a copy, and the training goes on.
+
+    Attributes
+    ----------
+    origin : Origin or None
+        Where the training comes from; None before it has begun.
+    """
 
     def __init__(self) -> None:
+        self.origin: Origin | None = None
         self._last: Snapshot | None = None
         self._shift: torch.Tensor | None = None
         self._plain: tuple[Sampler, list[Batch]] | None = None
@@ -93,7 +101,10 @@ class Results:
         result = TrainResult(
             str(out), steps, seconds, loss, scores, corrected.shares, corrections=corrected.words
         )
-        save_model(Model(spec_of(learning.setup, result.as_dict()), network), out)
+        assert self.origin is not None  # it has begun
+        rounds = yield from record_live(self.origin, learning, network, result)
+        spec = spec_of(learning.setup, result.as_dict(), rounds=rounds)
+        save_model(Model(spec, network), out)
         self._saved.add(out)
         yield Progress("save", 1, 1)
         return result

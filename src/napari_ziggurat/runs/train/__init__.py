@@ -23,6 +23,7 @@ from napari_ziggurat.runs.step_probe import with_batch_that_fits
 from napari_ziggurat.runs.train.corrections import correct_shares, equalize
 from napari_ziggurat.runs.train.ending import Made, end, raise_failure
 from napari_ziggurat.runs.train.result import TrainResult, result_of
+from napari_ziggurat.runs.train.thresholds import fit_thresholds
 from napari_ziggurat.runs.train_setup import TrainSetup, prepare
 from napari_ziggurat.runs.unfinished import Unfinished
 from napari_ziggurat.training.augment import Augmentation
@@ -90,6 +91,7 @@ def train(config: TrainConfig) -> Run[TrainResult]:
         yield from equalize(trainee, setup)
     done, diverged = yield from _fit(trainee, setup, safe)
     corrected = yield from correct_shares(trainee, setup, mix.held)
+    corrected = yield from fit_thresholds(network, setup, mix.held, corrected)
     length = (done.number, done.elapsed, done.loss)
     result = TrainResult(
         str(config.out), *length, class_shares=corrected.shares, corrections=corrected.words
