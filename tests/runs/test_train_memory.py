@@ -57,4 +57,5 @@ def test_strokes_at_two_far_corners_of_a_huge_volume_need_no_more_memory(tmp_pat
     assert done.returncode == 0, done.stderr
     small, huge = map(int, done.stdout.split()[-2:])
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    assert (huge - small) * unit < 100 * 2**20
+    # Labels are looked through 2^24 voxels at a time, which takes 245 MB; the small volume is less.
+    assert (huge - small) * unit < 400 * 2**20
