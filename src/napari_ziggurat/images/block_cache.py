@@ -18,6 +18,7 @@ from napari_ziggurat.images.image import Image
 __all__ = ["BlockCache"]
 
 _LEAST_SIDE = {2: 256, 3: 32}  # smaller chunks are read together
+_MOST_VOXELS = 2**20  # up to so many
 
 _Key = tuple[Image, int, int, tuple[int, ...]]
 
@@ -54,7 +55,7 @@ class BlockCache:
         level, box, time
             As for `Image.read`, which says what is refused.
         """
-        shape, block = image.levels[level].shape, _block(image, level)
+        shape, block = image.levels[level].shape, _block_shape(image, level)
         size = math.prod(block) * len(image.channels) * image.dtype.itemsize
         if size > self.limit or not Box.whole(shape).contains(box):
             return image.read(level, box, time)
@@ -91,8 +92,11 @@ class BlockCache:
         return voxels
 
 
-def _block(image: Image, level: int) -> tuple[int, ...]:
+def _block_shape(image: Image, level: int) -> tuple[int, ...]:
     """Give as many chunks along each axis as make a block that is worth its bookkeeping."""
     shape, chunk = image.levels[level].shape, image.stored_chunk(level)
-    least = _LEAST_SIDE[len(shape)]
-    return tuple(min(n, c * -(-least // c)) for n, c in zip(shape, chunk, strict=True))
+    least, block = _LEAST_SIDE[len(shape)], [min(n, c) for n, c in zip(shape, chunk, strict=True)]
+    for axis in reversed(range(len(shape))):
+        room = max(1, _MOST_VOXELS // math.prod(block))  # of a stack of planes a plane is enough
+        block[axis] = min(shape[axis], block[axis] * min(room, -(-least // block[axis])))
+    return tuple(block)
