@@ -39,6 +39,30 @@ def test_a_training_that_was_too_short_to_tell_the_shares_keeps_them_as_painted(
     assert model.spec.training["corrections"] == [words]
 
 
+@pytest.mark.slow
+def test_what_was_learned_well_is_corrected_for_shares_that_were_painted_wrong(
+    tmp_path: Path,
+) -> None:
+    truth = np.zeros((128, 128), np.uint8)
+    for y, x in ((10, 10), (20, 90), (70, 40), (100, 100)):
+        truth[y : y + 12, x : x + 12] = 1
+    noise = np.random.default_rng(0).normal(0, 25, truth.shape)
+    np.save(tmp_path / "image.npy", np.clip(70 + 70 * truth + noise, 0, 255).astype(np.uint8))
+    strokes = np.zeros_like(truth)
+    for y, x in ((12, 10), (22, 90), (75, 40)):
+        strokes[y : y + 4, x : x + 12] = 1
+        strokes[y : y + 4, x + 14 : x + 26] = 255
+    np.save(tmp_path / "strokes.npy", strokes)
+    settings = SMALL | {"patch": (32, 32), "features": 4, "depth": 2, "steps": 100}
+    paths = {"image": tmp_path / "image.npy", "annotation": tmp_path / "strokes.npy"}
+    given = settings | paths | {"out": tmp_path / "m", "learning_rate": 1e-2}
+    result = finish(train(TrainConfig.model_validate(given)))
+    assert result.corrections[0].startswith("estimated part of the images: ")
+    assert result.class_shares["class 1"] == pytest.approx(truth.mean(), abs=0.05)
+    shift = load_model(tmp_path / "m").network.shift
+    assert shift[1] < shift[0]  # half of what was painted, and a thirtieth of the image
+
+
 def test_what_a_person_told_is_taken_and_it_is_said_what_it_costs(tmp_path: Path) -> None:
     result = trained(tmp_path, draw_plane((128, 128), 1), steps=3, class_shares="3=0.9")
     assert load_model(tmp_path / "m").network.shift.any()
