@@ -46,7 +46,8 @@ class StrokeLogits:
         """Look at labels that are kept out of training; the network is in evaluation mode."""
         classes = len(held.volumes[0].code.values)
         names = list(dict.fromkeys(held.names))
-        parts = [_rows(target, logits) for target, logits in held_logits(network, held)]
+        looks = held_logits(network, held)
+        parts = [_rows(target, logits[:classes]) for target, logits in looks]
         return cls._joined(parts, [names.index(name) for name in held.names], classes)
 
     @classmethod
@@ -54,11 +55,11 @@ class StrokeLogits:
     def of_training(cls, trainee: Trainee) -> Self:
         """Look at labels that were trained on, in patches as inference meets them."""
         batches = (make_batch(trainee.sampler, None, trainee.recipe, n) for n in range(_PATCHES))
-        network, parts = trainee.network, []
+        network, classes, parts = trainee.network, len(trainee.sampler.shares), []
         for batch in batches:
             logits: torch.Tensor = network(*batch.inputs(trainee.device))
-            parts.append(_rows(batch.target.numpy(), logits.movedim(1, 0)))
-        found = cls._joined(parts, list(range(_PATCHES)), len(trainee.sampler.shares))
+            parts.append(_rows(batch.target.numpy(), logits.movedim(1, 0)[:classes]))
+        found = cls._joined(parts, list(range(_PATCHES)), classes)
         return replace(found, trained_on=True)
 
     @classmethod

@@ -86,7 +86,8 @@ def correct_shares(trainee: Trainee, setup: TrainSetup, held: HeldOut | None) ->
     fall = find_fall(strokes, shares.shift)
     taken = fall is None or bool(setup.told_shares)
     if taken:
-        trainee.network.shift.copy_(torch.from_numpy(shares.shift))
+        shift = torch.from_numpy(shares.shift)
+        trainee.network.shift[: len(shift)].copy_(shift)
     names = [c.name for c in setup.classes]
     words = _share_words(shares, names, told=bool(setup.told_shares), taken=taken)
     if fall is not None:

@@ -36,7 +36,8 @@ def fit_thresholds(
         return done
     fitted = None if held is None else _fit(network, setup, held, done)
     if fitted is not None and fitted.pays:
-        network.shift += torch.from_numpy(fitted.offsets).to(network.shift)
+        offsets = torch.from_numpy(fitted.offsets).to(network.shift)
+        network.shift[: len(offsets)] += offsets
     words = _words(fitted)
     yield Progress("train", message=words)
     return Correction(done.shares, (*done.words, words))
