@@ -83,6 +83,15 @@ def test_so_many_voxels_are_found_as_were_told(share: float) -> None:
     assert bound or (found == 1).mean() == pytest.approx(share, abs=0.01)
 
 
+def test_a_share_is_reached_also_where_all_voxels_look_alike() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.01, (10_000, 3))
+    said = np.exp(noise) / np.exp(noise).sum(axis=1, keepdims=True)
+    wanted = np.array([0.25, 0.7, 0.05])
+    shift = matching_shift(said, wanted)
+    found = np.bincount((np.log(said) + shift).argmax(axis=1), minlength=3) / len(said)
+    np.testing.assert_allclose(found, wanted, atol=0.03)
+
+
 def test_a_share_that_cannot_be_reached_leaves_numbers() -> None:
     said = np.tile([1.0, 0.0], (100, 1))
     shift = matching_shift(said, np.array([0.5, 0.5]))
