@@ -74,6 +74,12 @@ class ImageChooser(QWidget):
         found = [self._answers.itemAt(i) for i in range(self._answers.count())]
         return [b for item in found if item and isinstance(b := item.widget(), QPushButton)]
 
+    def choose(self, layer: "ImageLayer") -> None:
+        """Choose a layer of the list."""
+        found = [self.layers.itemData(i) is layer for i in range(self.layers.count())]
+        if any(found):
+            self.layers.setCurrentIndex(found.index(True))
+
     def say(self, sentence: str) -> None:
         """Write something below the facts, such as why the image cannot be used."""
         self._facts.setText("\n".join(filter(None, [self._facts_text(), sentence])))

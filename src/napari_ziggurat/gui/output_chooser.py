@@ -28,12 +28,12 @@ class OutputChooser(QWidget):
 
     changed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "Output of the whole image", name: str = "output") -> None:
         super().__init__()
         self._words: list[str] = []
         self._proposed = ""
         self.line = QLineEdit()
-        self.line.setObjectName("output")
+        self.line.setObjectName(name)
         self.line.setToolTip("The OME-Zarr to write (.ome.zarr), or IMAGE.zarr/labels/NAME.")
         self.line.textChanged.connect(self._edited)
         self.browse_button = QToolButton()
@@ -52,7 +52,7 @@ class OutputChooser(QWidget):
         under = row(self.replace, self.copy_button)
         under.setStretch(0, 1)
         where = row(self.line, self.browse_button)
-        self.setLayout(column(caption("Output of the whole image"), where, self.text, under))
+        self.setLayout(column(caption(title), where, self.text, under))
 
     @property
     def path(self) -> Path | None:

@@ -21,12 +21,14 @@ from napari_ziggurat.geometry import Box
 from napari_ziggurat.gui.activity import Activity
 from napari_ziggurat.gui.annotate.tab import AnnotateTab
 from napari_ziggurat.gui.command import segment_words
+from napari_ziggurat.gui.correct import Correct
 from napari_ziggurat.gui.image_chooser import ImageChooser
 from napari_ziggurat.gui.job import Failure, Job, ThreadJob
 from napari_ziggurat.gui.jobs import Handlers, Jobs
 from napari_ziggurat.gui.layers import unwrapped
 from napari_ziggurat.gui.machine_line import MachineLine
 from napari_ziggurat.gui.model_chooser import ModelChooser
+from napari_ziggurat.gui.objects.objects_box import ObjectsBox
 from napari_ziggurat.gui.options_form import OptionsForm
 from napari_ziggurat.gui.output_chooser import OutputChooser
 from napari_ziggurat.gui.results import Target
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
+    from napari_ziggurat.images import Image
+    from napari_ziggurat.networks import ModelSpec
     from napari_ziggurat.runs.config import SegmentConfig
 
 __all__ = ["Panel"]
@@ -73,6 +77,7 @@ class Panel(QWidget):
         self._connect()
         self._jobs.at_close(self.image.forget)
         self._jobs.at_close(self.runner.forget)
+        self._jobs.at_close(self.correct.forget)
         looked = Handlers(self.machine.show_report, self.machine.fail)
         self._jobs.start(ThreadJob(examine_machine), looked)
         self._read_image()
@@ -97,7 +102,11 @@ class Panel(QWidget):
         self.output = OutputChooser()
         self.activity = Activity()
         self.runner = Runner(self._viewer, self._jobs, self.activity)
+        self.objects = ObjectsBox(self._viewer, self._jobs, self.runner)
         self.annotate = AnnotateTab(self._viewer, self._jobs, self.model)
+        self.correct = Correct(
+            self._viewer, self.image, self.annotate, self.runner.results.image_of
+        )
         self.view_button = QPushButton("Segment view")
         self.view_button.setToolTip("Segment what the canvas shows, into a layer in memory.")
         self.whole_button = QPushButton("Segment whole")
@@ -130,7 +139,7 @@ class Panel(QWidget):
     def _segment_tab(self) -> QWidget:
         tab = QWidget()
         buttons = row(self.view_button, self.whole_button)
-        below = (self.activity, self.options, self.output)
+        below = (self.activity, self.correct, self.options, self.output, self.objects)
         layout = column(buttons, *below)
         layout.setContentsMargins(6, 8, 6, 8)
         layout.setSpacing(12)
@@ -146,6 +155,7 @@ class Panel(QWidget):
         self.output.changed.connect(self._show_command)
         self.runner.changed.connect(self._refresh)
         self.annotate.train.saved.connect(self.model.open)
+        self.correct.wanted.connect(partial(self.tabs.setCurrentWidget, self.annotate))
         self.view_button.clicked.connect(self._segment_view)
         self.whole_button.clicked.connect(self._segment_whole)
 
@@ -156,6 +166,7 @@ class Panel(QWidget):
         self._reading = None
         (layer, axes) = (self.image.layer, self.image.axes)
         self.annotate.show_image(layer, None)
+        self.objects.show_reading(None)
         if layer is not None and axes:
             self._opening = ThreadJob(partial(read_source, LayerSource.of(layer, axes)))
             self._jobs.start(self._opening, Handlers(self._image_known, self._image_refused))
@@ -167,6 +178,7 @@ class Panel(QWidget):
             (count, name) = (len(whole.image.channels), whole.image.name)
             self.image.say(f"A channel of {name}; a model for {count} channels gets all of them.")
         self.annotate.show_image(self.image.layer, reading)
+        self.objects.show_reading(reading)
         self._refresh()
 
     def _image_refused(self, failure: Failure) -> None:
@@ -179,9 +191,14 @@ class Panel(QWidget):
     def _refresh(self) -> None:
         """Show what follows from what is chosen."""
         self.output.propose(self._proposal())
+        self.options.show_choice(*self._chosen_pair())
         self._show_command()
         self.view_button.setEnabled(self._chosen and not self.runner.busy)
         self.whole_button.setEnabled(self._chosen and not self.runner.busy)
+
+    def _chosen_pair(self) -> "tuple[Image | None, ModelSpec | None]":
+        image = None if self._reading is None else self._chosen_reading().image
+        return image, self.model.spec
 
     def _proposal(self) -> Path | None:
         """Propose an output beside the source, or at home for what is in memory."""

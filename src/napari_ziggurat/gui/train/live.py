@@ -14,6 +14,7 @@ from napari_ziggurat.progress import Progress
 if TYPE_CHECKING:
     from napari_ziggurat.images import Image
     from napari_ziggurat.images.annotation_store import AnnotationStore
+    from napari_ziggurat.runs.config import TrainConfig
     from napari_ziggurat.runs.live import LiveTraining
 
 __all__ = ["Live", "Shown"]
@@ -38,12 +39,21 @@ class Live:
     image : Image
     store : AnnotationStore
         Open for writing elsewhere; its strokes are taken up as they are saved.
+    config : TrainConfig
+        Settings.
     parent : Path, optional
         Model to go on from.
     """
 
-    def __init__(self, image: "Image", store: "AnnotationStore", parent: Path | None) -> None:
+    def __init__(
+        self,
+        image: "Image",
+        store: "AnnotationStore",
+        config: "TrainConfig",
+        parent: Path | None = None,
+    ) -> None:
         self._image, self._store, self._parent = image, store, parent
+        self._config = config
         self._training: LiveTraining | None = None
         self._closed = False
         self._stopped = False  # while it is being loaded
@@ -62,7 +72,7 @@ class Live:
 
         if self._training is None and not self._closed:
             parent = None if self._parent is None else load_model(self._parent)
-            self._training = LiveTraining(self._image, self._store, parent=parent)
+            self._training = LiveTraining(self._image, self._store, self._config, parent=parent)
         if self._training is None or self._closed or self._stopped:
             return None
         return (yield from self._training.run())
