@@ -31,9 +31,11 @@ from napari_ziggurat.gui.model_chooser import ModelChooser
 from napari_ziggurat.gui.objects.objects_box import ObjectsBox
 from napari_ziggurat.gui.options_form import OptionsForm
 from napari_ziggurat.gui.output_chooser import OutputChooser
+from napari_ziggurat.gui.preferences import preferences
 from napari_ziggurat.gui.results import Target
 from napari_ziggurat.gui.runner import Runner
 from napari_ziggurat.gui.source import LayerSource, Reading, read_source
+from napari_ziggurat.gui.state import State
 from napari_ziggurat.gui.tasks import ViewRequest, examine_machine
 from napari_ziggurat.gui.view import visible_box
 from napari_ziggurat.gui.widgets import column, row
@@ -72,8 +74,10 @@ class Panel(QWidget):
         self._jobs = Jobs(self)
         self._opening: Job | None = None  # the look at the chosen image
         self._reading: Reading | None = None  # what it found
+        self._preferences = preferences()
         self._make_parts()
         self._lay_out()
+        self._put_back()
         self._connect()
         self._jobs.at_close(self.image.forget)
         self._jobs.at_close(self.runner.forget)
@@ -126,7 +130,9 @@ class Panel(QWidget):
         layout.setSpacing(10)
         _keep_low(above)
         inside.setLayout(layout)
-        scroll = QScrollArea()  # napari puts none around a dock, and small screens cut it off
+        self.scroller = scroll = (
+            QScrollArea()
+        )  # napari puts none around a dock, and small screens cut it off
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidgetResizable(True)
@@ -148,6 +154,14 @@ class Panel(QWidget):
         tab.setLayout(layout)
         return tab
 
+    def _put_back(self) -> None:
+        """Show the dock as it was left, with what its owner always wants."""
+        training = self.annotate.train.settings
+        forms = {"segment": self.options, "objects": self.objects.options, "train": training}
+        self._state = State(forms, self.tabs)
+        for form in (self.options, training):
+            form.say(self._preferences.machine)
+
     def _connect(self) -> None:
         self.image.changed.connect(self._read_image)
         self.model.changed.connect(self._refresh)
@@ -168,7 +182,8 @@ class Panel(QWidget):
         self.annotate.show_image(layer, None)
         self.objects.show_reading(None)
         if layer is not None and axes:
-            self._opening = ThreadJob(partial(read_source, LayerSource.of(layer, axes)))
+            source = LayerSource.of(layer, axes)
+            self._opening = ThreadJob(partial(read_source, source, self._preferences.folder))
             self._jobs.start(self._opening, Handlers(self._image_known, self._image_refused))
         self._refresh()
 

@@ -68,11 +68,12 @@ class ObjectsBox(QWidget):
         self._lay_out()
         self.link = ObjectLink(viewer, self.table)
         self.link.followed.connect(self._followed)
+        self.link.followed.connect(self._unfold)
         for event in _LIST_EVENTS:
             getattr(viewer.layers.events, event).connect(self.refresh)
         jobs.at_close(self._forget)
         self.refresh()
-        self._followed(self.link.layer)
+        self._unfold(self.link.layer)
 
     @property
     def layer(self) -> "Labels | None":
@@ -96,8 +97,7 @@ class ObjectsBox(QWidget):
         self.labels.setCurrentIndex(found.index(chosen) if chosen in found else len(found) - 1)
         self.labels.blockSignals(False)
         self._making.setVisible(bool(found))
-        self.text.setText("" if found else _NO_LABELS)
-        self.text.setVisible(not found)
+        self._followed(self.link.layer)
         self._chosen()
 
     def make(self) -> None:
@@ -188,10 +188,15 @@ class ObjectsBox(QWidget):
         """Show the table where there is one."""
         listed = layer is not None and len(self.table.model.rows) > 0
         self.table.setVisible(listed)
+        said = _LONG.format(labels_path(layer)) if layer is not None and not listed else ""
+        if layer is None and self.layer is None:
+            said = _NO_LABELS
+        self.text.setText(said)
+        self.text.setVisible(bool(said))
+
+    def _unfold(self, layer: "Labels | None") -> None:
         if layer is not None:
             self.fold.button.setChecked(True)
-            self.text.setText("" if listed else _LONG.format(labels_path(layer)))
-            self.text.setVisible(not listed)
 
     def _forget(self) -> None:
         self.link.forget()

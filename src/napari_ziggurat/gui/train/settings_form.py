@@ -20,7 +20,7 @@ _FROM = ("recalibrate", *RetrainSettings.model_fields)
 _SCOPE = "Of the training that the button begins; a training keeps those that it began with."
 _BEGUN = "The training that is shown has begun with these."
 _AUTOMATIC = {
-    "dims": "2 without a GPU, else by the spacing",
+    "dims": "by the device",
     "patch": "by spacing and memory",
     "depth": "by the patch",
     "features": "by the memory",
