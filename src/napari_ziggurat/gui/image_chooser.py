@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_ziggurat.gui.layers import axes_choices, facts, likely_axes
+from napari_ziggurat.gui.layers import METADATA, axes_choices, facts, likely_axes
 from napari_ziggurat.gui.widgets import caption, column, note, row, shrinking_combo
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ class ImageChooser(QWidget):
         from napari.layers import Image as ImageLayer
 
         chosen = self.layer
-        found = [layer for layer in self._viewer.layers if isinstance(layer, ImageLayer)]
+        images = [layer for layer in self._viewer.layers if isinstance(layer, ImageLayer)]
+        found = [each for each in images if "preview" not in each.metadata.get(METADATA, {})]
         self.layers.blockSignals(True)
         self.layers.clear()
         for layer in found:

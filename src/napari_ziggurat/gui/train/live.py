@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
@@ -24,11 +26,24 @@ _MOST = 2**20  # voxels of a preview; a larger view is shown in its middle
 
 @dataclass(frozen=True)
 class Shown:
-    """What a training makes of a box, after how many steps, and what the values mean."""
+    """What a training makes of a box.
+
+    Attributes
+    ----------
+    piece : Piece
+        Labels.
+    step : int
+        Steps that were made before.
+    classes : tuple of LabelClass
+        What the values mean.
+    unsure : ((Z), Y, X) float32 array or None
+        How unsure it is of each voxel, 0 to 1; None where that was not asked for.
+    """
 
     piece: Piece
     step: int
     classes: tuple[LabelClass, ...]
+    unsure: NDArray[Any] | None = None
 
 
 class Live:
@@ -77,10 +92,12 @@ class Live:
             return None
         return (yield from self._training.run())
 
-    def preview(self, box: Box, time: int) -> Generator[Progress, None, Shown | None]:
+    def preview(
+        self, box: Box, time: int, *, unsure: bool = False
+    ) -> Generator[Progress, None, Shown | None]:
         """Segment a box of level 0 with what is learned now; None before the first step."""
         from napari_ziggurat.runs.level import box_at_level
-        from napari_ziggurat.runs.predict import predict_box
+        from napari_ziggurat.runs.predict import predict_box, predict_unsure
 
         yield Progress("preview")
         now = None if self._training is None else self._training.snapshot()
@@ -88,8 +105,12 @@ class Live:
             return None
         level = self._store.drawn_on.level
         where = _middle(box_at_level(self._image, level, box))
-        labels = yield from predict_box(self._image, now.model, level, where, time=time)
-        return Shown(Piece(labels, level, where, time), now.step, now.model.spec.classes)
+        of = (self._image, now.model, level, where)
+        if unsure:
+            labels, entropy = yield from predict_unsure(*of, time=time)
+        else:
+            (labels, entropy) = ((yield from predict_box(*of, time=time)), None)
+        return Shown(Piece(labels, level, where, time), now.step, now.model.spec.classes, entropy)
 
     def save(self, out: Path) -> Generator[Progress, None, Path]:
         """Write the model as it is now; the generator gives back its folder."""

@@ -146,6 +146,8 @@ class TrainBox(QWidget):
         self.preview_box = QCheckBox("Live preview")
         self.preview_box.setChecked(True)
         self.preview_box.setToolTip("Show what is learned of what you look at.")
+        self.unsure_box = QCheckBox("Uncertainty")
+        self.unsure_box.setToolTip("Show how unsure it is instead: bright where classes compete.")
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setValue(round(100 * self.loop.preview.opacity))
@@ -158,8 +160,8 @@ class TrainBox(QWidget):
         self.save_button.setToolTip("Write the model as it is now, and choose it above.")
 
     def _lay_out(self) -> None:
-        shown = row(self.preview_box, self.opacity)
-        shown.setStretch(1, 1)
+        shown = row(self.preview_box, self.unsure_box, self.opacity)
+        shown.setStretch(2, 1)
         self._learned = QWidget()
         written = row(self.line, self.save_button)
         parts = (self.curve, shown, self.preview_text, written, self.again_button)
@@ -172,6 +174,7 @@ class TrainBox(QWidget):
         self.save_button.clicked.connect(self._save)
         self.again_button.clicked.connect(self._ask_again)
         self.preview_box.toggled.connect(self._preview_changed)
+        self.unsure_box.toggled.connect(self.loop.show_unsure)
         self.opacity.valueChanged.connect(self._opacity_changed)
         self.loop.said.connect(self.preview_text.setText)
 
