@@ -63,6 +63,11 @@ def test_the_box_of_a_row_is_found_in_a_layer_of_other_axes() -> None:
     assert grid.box(row, "zyx", (20, 20, 20)) == Box((1, 4, 0), (3, 6, 1))
     assert grid.box(row, "txcyz", (5, 20, 2, 20, 20)) == Box((3, 0, 0, 4, 1), (4, 1, 2, 6, 3))
     assert grid.point(row) == {"z": 1.5, "y": 4.5, "x": 0.0}
+    assert grid.point({k: v for k, v in row.items() if "_" in k}) == grid.point(row)
+    named = {"axis-0": 13.0, "axis-1": 2.25, "axis-2": -1.0}
+    assert grid.point(named) == grid.point(row)
+    timed = {"axis-0": 3, "axis-1": 13.0, "axis-2": 2.25, "axis-3": -1.0}
+    assert grid.point(timed) == {"z": 1.5, "y": 4.5, "x": 0.0, "t": 3.0}
 
 
 def test_a_row_without_a_place_has_none() -> None:

@@ -174,7 +174,7 @@ def test_objects_are_made_by_the_command_that_the_dock_shows(
     np.testing.assert_allclose(layer.extent.world, cells.extent.world)
     assert layer.features["voxels"].tolist() == [288, 800]
     assert box.table.isVisible()
-    seams = dock.viewer.layers["cells_objects, doubtful seams"]
+    seams = dock.viewer.layers["cells_objects, doubtful places"]
     assert seams.data.tolist() == [[1.5, 15.5, 25.5]]
     assert seams.features["agreement"].tolist() == [0.4]
     assert box.layer is cells, "objects are not made of objects"

@@ -35,15 +35,26 @@ class ObjectGrid:
         return cls(labels.axes.spatial, level.spacing.values, level.translation)
 
     def point(self, row: Mapping[str, Any]) -> dict[str, float] | None:
-        """Give the voxel at the centre of a row, by axis; None where the row has no place."""
+        """Give the voxel at the centre of a row, by axis; None where the row has no place.
+
+        A place is ``z``, ``y``, ``x``, or a box of these, or ``axis-0``, ``axis-1``, ... as napari
+        names what it reads as points; these begin with the time where there is one.
+        """
         found = {}
-        for axis, size, first in zip(self.axes, self.spacing, self.origin, strict=True):
-            names = (axis,) if axis in row else (f"{axis}_start", f"{axis}_stop")
+        timed = int(f"axis-{len(self.axes)}" in row)
+        steps = enumerate(zip(self.axes, self.spacing, self.origin, strict=True), timed)
+        for number, (axis, size, first) in steps:
+            ways = ((axis,), (f"{axis}_start", f"{axis}_stop"), (f"axis-{number}",))
+            names = next((way for way in ways if set(way) <= set(row)), None)
             try:
-                ends = [float(row[name]) for name in names]
-            except (KeyError, TypeError, ValueError):
+                ends = [float(row[name]) for name in names or ()]
+            except (TypeError, ValueError):
+                return None
+            if not ends:
                 return None
             found[axis] = (sum(ends) / len(ends) - first) / size
+        if timed:
+            found["t"] = float(row["axis-0"])
         return found
 
     def box(self, row: Mapping[str, Any], axes: str, shape: tuple[int, ...]) -> Box | None:

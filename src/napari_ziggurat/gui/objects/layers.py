@@ -1,4 +1,4 @@
-"""Layers of objects: each object in its colour, its row under the pointer, and doubtful seams."""
+"""Layers of objects: each object in its colour, its row under the pointer, and doubtful places."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ OBJECTS = "objects"  # our key, in what we note in layer.metadata, of the grid o
 
 _OPACITY = 0.6
 _DOUBT = "#ffaa00"
-_LEAST = 7.0  # voxels on each side of what marks a doubtful seam
+_LEAST = 7.0  # voxels on each side of what marks a doubtful place
 
 
 def labels_path(layer: "Layer") -> str:
@@ -48,7 +48,7 @@ def show_loaded(viewer: "Viewer", labels: "Labels", loaded: Loaded) -> "Labels":
     name = stem(loaded.path)
     _remove_older(viewer, str(loaded.path))
     if loaded.doubtful is not None:
-        _show_doubtful(viewer, labels, loaded, {"name": f"{name}, doubtful seams", **place})
+        _show_doubtful(viewer, labels, loaded, {"name": f"{name}, doubtful places", **place})
     several = len(loaded.views) > 1
     layer = viewer.add_labels(
         list(loaded.views) if several else loaded.views[0],
@@ -70,7 +70,7 @@ def _remove_older(viewer: "Viewer", path: str) -> None:
 def _show_doubtful(
     viewer: "Viewer", labels: "Labels", loaded: Loaded, options: dict[str, Any]
 ) -> None:
-    """Mark the middle of each doubtful seam; what the table tells of it is under the pointer."""
+    """Mark the middle of each doubtful place; what the table tells of it is under the pointer."""
     table = loaded.doubtful or {}
     count = len(next(iter(table.values()), ()))
     rows = [{name: column[i] for name, column in table.items()} for i in range(count)]
@@ -78,11 +78,10 @@ def _show_doubtful(
     if not rows or any(point is None for point in points):
         return
     axes, shape = labels_axes(labels), layer_shape(labels)
-    times = [float(row.get("time", 0)) for row in rows]
-    places = [
-        [(point or {}).get(letter, time if letter == "t" else 0.0) for letter in axes]
-        for point, time in zip(points, times, strict=True)
+    known = [
+        {"t": float(row.get("time", 0)), **(p or {})} for row, p in zip(rows, points, strict=True)
     ]
+    places = [[point.get(letter, 0.0) for letter in axes] for point in known]
     boxes = [loaded.grid.box(row, axes, shape) for row in rows]
     sizes = [_LEAST if box is None else max(_LEAST, *box.shape[-2:]) for box in boxes]
     viewer.add_points(

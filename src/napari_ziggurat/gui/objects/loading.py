@@ -1,4 +1,4 @@
-"""Loading: objects that were written, with their table and doubtful seams, for layers."""
+"""Loading: objects that were written, with their table and doubtful places, for layers."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from napari_ziggurat.progress import Progress
 __all__ = ["Loaded", "doubtful_table", "load_objects"]
 
 _FEATURES = 10**6  # objects up to which a table is read: some seconds, some hundred megabytes
-_DOUBTFUL = 10**4  # seams that are shown
+_DOUBTFUL = 10**4  # places that are shown
 
 Table = Mapping[str, NDArray[Any]]
 
@@ -74,9 +74,10 @@ def load_objects(
 
 
 def doubtful_table(path: Path) -> Path | None:
-    """Give the table of doubtful seams of objects, in their store or beside it."""
+    """Give the table of doubtful places of objects, in their store or beside it."""
     name = path.name.removesuffix(".zarr").removesuffix(".ome")
     inside = [parent for parent in path.parents if parent.name.endswith(".zarr")]
     beside = (inside[-1] if inside else path).parent
-    found = [*(path / ".ziggurat").glob("*doubtful.csv"), *beside.glob(f"{name}*_doubtful.csv")]
-    return found[0] if found else None
+    named = (f"{name}_doubtful.csv", f"{name}_objects_doubtful.csv")
+    tables = (path / ".ziggurat" / "doubtful.csv", *(beside / each for each in named))
+    return next((each for each in tables if each.is_file()), None)
