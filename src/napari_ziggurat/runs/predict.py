@@ -95,7 +95,8 @@ def entropy(probabilities: NDArray[Any]) -> NDArray[np.float32]:
     shares = np.clip(probabilities.astype(np.float32), np.finfo(np.float32).tiny, 1)
     found: NDArray[np.float32] = -(shares * np.log(shares)).sum(axis=0)
     largest = np.log(max(2, len(probabilities)))
-    return np.clip(found / np.float32(largest), 0, 1)
+    scaled: NDArray[np.float32] = np.clip(found / np.float32(largest), 0, 1)
+    return scaled
 
 
 def _options(level: int, box: Box, device: str) -> SegmentOptions:

@@ -85,7 +85,8 @@ class TableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(column[self._shown[index.row()]])
         if role == Qt.ItemDataRole.TextAlignmentRole and column.dtype.kind in "iuf":
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            # A number: not every binding of Qt takes flags from a model.
+            return (Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter).value
         return None
 
     def headerData(
