@@ -1,11 +1,15 @@
 """Preferences: what somebody always wants, from napari's File > Preferences."""
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from napari_ziggurat.errors import InputError
 from napari_ziggurat.gui.widgets import typed_path
 
 __all__ = ["Preferences", "preferences"]
+
+logger = logging.getLogger(__name__)
 
 _PLUGIN = "napari-ziggurat"
 _AUTO = "auto"
@@ -42,6 +46,14 @@ def preferences() -> Preferences:
         found = get_plugin_settings(_PLUGIN)
     except (ImportError, KeyError):
         return Preferences()
-    (machine, folders) = (found.machine, found.folders)
-    folder = typed_path(folders.results) if folders.results else Path.home()
+    machine = found.machine
+    folder = _folder(found.folders.results.strip())
     return Preferences(machine.device.strip() or _AUTO, machine.memory.strip(), folder)
+
+
+def _folder(text: str) -> Path:
+    try:
+        return typed_path(text) if text else Path.home()
+    except InputError as error:  # the dock opens all the same, and shows where things go
+        logger.warning("Preferences, folder of results: %s", error)
+        return Path.home()

@@ -117,6 +117,7 @@ def _labels(path: "Source", *, visible: bool) -> LayerData:
     views = _views(image, axes, {"c": 0} if image.has_channel_axis else {})
     options = _options(image, axes, views)
     options |= {"name": path.name if str(path).endswith(f"/labels/{path.name}") else stem(path)}
+    options["metadata"][METADATA]["axes"] = axes
     if classes := stated_classes(image):
         options |= {"colormap": class_colormap(classes), "features": class_features(classes)}
     elif features := _object_features(path):

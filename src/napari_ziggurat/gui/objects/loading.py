@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_ziggurat.gui.lazy_view import Arranged, LazyView
 from napari_ziggurat.gui.objects.grid import ObjectGrid
+from napari_ziggurat.gui.stores import outermost_store
 from napari_ziggurat.progress import Progress
 
 __all__ = ["Loaded", "doubtful_table", "load_objects"]
@@ -76,8 +77,7 @@ def load_objects(
 def doubtful_table(path: Path) -> Path | None:
     """Give the table of doubtful places of objects, in their store or beside it."""
     name = path.name.removesuffix(".zarr").removesuffix(".ome")
-    inside = [parent for parent in path.parents if parent.name.endswith(".zarr")]
-    beside = (inside[-1] if inside else path).parent
+    beside = outermost_store(path).parent
     named = (f"{name}_doubtful.csv", f"{name}_objects_doubtful.csv")
     tables = (path / ".ziggurat" / "doubtful.csv", *(beside / each for each in named))
     return next((each for each in tables if each.is_file()), None)

@@ -25,6 +25,7 @@ from napari_ziggurat.gui.objects.link import ObjectLink
 from napari_ziggurat.gui.objects.loading import Loaded, load_objects
 from napari_ziggurat.gui.objects.table_box import TableBox
 from napari_ziggurat.gui.output_chooser import OutputChooser
+from napari_ziggurat.gui.stores import outermost_store
 from napari_ziggurat.gui.view import layer_shape
 from napari_ziggurat.gui.widgets import column, note, shrinking_combo
 from napari_ziggurat.runs.command import command_words
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from napari_ziggurat.gui.runner import Runner
     from napari_ziggurat.gui.source import Reading
+    from napari_ziggurat.images import Source
 
 __all__ = ["ObjectsBox"]
 
@@ -115,7 +117,10 @@ class ObjectsBox(QWidget):
         self.labels = shrinking_combo("labels", "The segmentation that objects are made of.")
         self.measure = QCheckBox("Measure grey values of the image")
         self.measure.setChecked(True)
-        self.measure.setToolTip("Adds the mean of each channel to the table (--image).")
+        self.measure.setToolTip(
+            "Adds the mean of each channel to the table (--image). For this the image must be a "
+            "file that states its axes and spacing by itself."
+        )
         fields = [f for f in ObjectsConfig.names() if f not in _ELSEWHERE]
         self.options = ConfigForm(ObjectsConfig, fields, "More options")
         self.options.show_automatic(_AUTOMATIC)
@@ -144,12 +149,11 @@ class ObjectsBox(QWidget):
     def _chosen(self) -> None:
         layer = self.layer
         if layer is not None:
-            self.output.propose(_beside(Path(labels_path(layer))))
+            self.output.propose(_beside(labels_path(layer)))
         self._show_command()
 
     def _show_command(self) -> None:
-        measurable = self._reading is not None and self._reading.path is not None
-        self.measure.setEnabled(measurable)
+        self.measure.setEnabled(self._measured is not None)
         words: list[str] = []
         try:
             words = _words(self._config())
@@ -158,16 +162,20 @@ class ObjectsBox(QWidget):
             self.output.show_words(words, f"⚠ {error}" if self.layer is not None else "")
         self.button.setEnabled(bool(words) and not self._runner.busy)
 
+    @property
+    def _measured(self) -> "Source | None":
+        """The image whose grey values the command can measure; None where there is none."""
+        reading = self._reading
+        return None if reading is None or reading.said else reading.path
+
     def _config(self) -> ObjectsConfig:
         if self.layer is None:
             raise InputError(_NO_LABELS)
-        reading = self._reading
-        measured = self.measure.isChecked() and reading is not None and not reading.said
         values = {
             **self.options.values,
             "labels": _source(labels_path(self.layer)),
             "out": self.output.path,
-            "image": reading.path if measured and reading is not None else None,
+            "image": self._measured if self.measure.isChecked() else None,
             "overwrite": self.output.replace.isChecked(),
         }
         return ObjectsConfig.create({k: v for k, v in values.items() if v is not None})
@@ -213,17 +221,22 @@ def _is_segmentation(layer: Any) -> bool:
 
 def _source(path: str) -> str:
     """Give the probabilities beside labels where they were written: they tell more."""
+    from napari_ziggurat.images import is_url
     from napari_ziggurat.runs.place import is_probabilities, probabilities_path
 
+    if is_url(path):
+        return path
     beside = probabilities_path(Path(path))
     return str(beside) if is_probabilities(beside) else path
 
 
-def _beside(path: Path) -> Path:
-    """Propose an output beside the outermost store that labels lie in."""
-    name = path.name.removesuffix(".zarr").removesuffix(".ome")
-    inside = [parent for parent in path.parents if parent.name.endswith(".zarr")]
-    return (inside[-1] if inside else path).with_name(f"{name}_{OBJECTS}.ome.zarr")
+def _beside(path: str) -> Path:
+    """Propose an output beside the outermost store that labels lie in; of a server at home."""
+    from napari_ziggurat.images import stem, to_source
+
+    place = to_source(path)
+    name = f"{stem(place)}_{OBJECTS}.ome.zarr"
+    return outermost_store(place).with_name(name) if isinstance(place, Path) else Path.home() / name
 
 
 def _words(config: ObjectsConfig) -> list[str]:
