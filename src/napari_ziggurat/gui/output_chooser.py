@@ -40,9 +40,10 @@ class OutputChooser(QWidget):
         self.browse_button.setText("…")
         self.browse_button.setToolTip("Choose where the output goes.")
         self.browse_button.clicked.connect(self._browse)
-        self.replace = QCheckBox("Replace what is there (--overwrite)")
+        self.replace = QCheckBox("Replace what is there")
         self.replace.setToolTip(
-            "Off: an output of the same run goes on, another one is refused. Holds for one run."
+            "Off: an output of the same run goes on, another one is refused. Holds for one run "
+            "(--overwrite)."
         )
         self.replace.toggled.connect(self._edited)
         self.copy_button = QPushButton("Copy")
