@@ -26,7 +26,7 @@ def test_the_dock_comes_back_as_it_was_left(
     first.annotate.train.settings.say({"learning_rate": "0.01"})
     first.objects.options.say({"min_size": "20"})
     again = open_dock(plane, tab="Segment").panel
-    assert again.options.values == {"blend": "yes", "nan_as": "0"}, "a box is of one image"
+    assert again.options.values == {"blend": "yes"}, "the others are of one image"
     assert again.annotate.train.settings.values == {"learning_rate": "0.01"}
     assert again.objects.options.values == {"min_size": "20"}
     assert module.last_state()["tab"] == "Segment"

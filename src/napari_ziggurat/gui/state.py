@@ -15,7 +15,8 @@ __all__ = ["State", "last_state", "remember_state"]
 
 _NAME = "napari-ziggurat-dock.json"
 # Of one image or of one run; or preferences, which have a place of their own.
-_NOT_KEPT = ("box", "level", "levels", "gate_level", "verify", "device", "memory", "table")
+_OF_ONE = ("box", "level", "levels", "gate_level", "nan_as", "class_shares", "verify", "table")
+_NOT_KEPT = (*_OF_ONE, "device", "memory")
 
 
 class State(QObject):
