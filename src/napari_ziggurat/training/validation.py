@@ -13,7 +13,14 @@ from napari_ziggurat.networks.blocks import crop
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.training.volumes import LabelledVolume
 
-__all__ = ["MOST_PATCHES", "Look", "compare_patch", "spread_patches", "validate"]
+__all__ = [
+    "MOST_PATCHES",
+    "Look",
+    "compare_patch",
+    "patch_logits",
+    "spread_patches",
+    "validate",
+]
 
 MOST_PATCHES = 64
 
@@ -99,6 +106,15 @@ def compare_patch(
     found : int64 array of the same shape
         The channel of the largest logit.
     """
+    target, logits = patch_logits(network, volume, intensity, box, look)
+    return target, logits.argmax(dim=0).cpu().numpy()
+
+
+@torch.inference_mode()
+def patch_logits(
+    network: nn.Module, volume: LabelledVolume, intensity: Intensity, box: Box, look: Look
+) -> tuple[NDArray[np.uint8], torch.Tensor]:
+    """Compute the logits (classes, (Z), Y, X) of a patch; all else is as in `compare_patch`."""
     device = next(network.parameters()).device
     target = volume.read_target(box)[0 if look.flat else ...]
     seen = _seen(volume, intensity, box, look.patch, look.around)
@@ -106,7 +122,7 @@ def compare_patch(
     logits = crop(network(*inputs), target.shape)[0]
     if volume.code.objects:  # channels that tell of objects follow those of the classes
         logits = logits[: len(volume.code.values)]
-    return target, logits.argmax(dim=0).cpu().numpy()
+    return target, logits
 
 
 def _seen(

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box, mirrored
 from napari_ziggurat.images import Image
 from napari_ziggurat.images.annotation import encode_target, whole_numbers
+from napari_ziggurat.images.block_cache import BlockCache
 from napari_ziggurat.images.coarser import CoarserImage
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.training.instance_targets import context, shape_targets
@@ -21,7 +23,6 @@ __all__ = [
     "FoundLabels",
     "LabelCode",
     "LabelledVolume",
-    "hold_what_fits",
     "label_positions",
     "match_level",
 ]
@@ -81,6 +82,8 @@ class LabelledVolume:
         Shapes of objects are those of their sections.
     held_shapes : array or None
         Shape targets in memory.
+    cache : BlockCache or None
+        Through which image and labels are read where they are not in memory.
     """
 
     image: Image
@@ -95,6 +98,7 @@ class LabelledVolume:
     held_around: NDArray[Any] | None = None
     by_plane: bool = False
     held_shapes: NDArray[np.uint8] | None = None
+    cache: BlockCache | None = None
 
     @property
     def origin(self) -> tuple[int, ...]:
@@ -121,14 +125,14 @@ class LabelledVolume:
         """Image (C, (Z), Y, X) of a box."""
         if self.held is not None:
             return self.held[0][(slice(None), *box.slices)]
-        return self.image.read(self.level, self._stored(box), self.time)
+        return self._read(self.image, self.level, box, self.time)
 
     def read_target(self, box: Box) -> NDArray[np.uint8]:
         """Target ((Z), Y, X) of a box."""
         if self.held is not None:
             return self.held[1][box.slices]
         time = min(self.time, self.labels.times - 1)
-        return self.code.encode(self.labels.read(self.label_level, self._stored(box), time)[0])
+        return self.code.encode(self._read(self.labels, self.label_level, box, time)[0])
 
     def read_shapes(self, box: Box) -> NDArray[np.uint8]:
         """Shape targets (2, (Z), Y, X) of a box, as `shape_targets` codes them."""
@@ -138,7 +142,7 @@ class LabelledVolume:
         margin = (0, *context(spacing[1:])) if self.by_plane else context(spacing)
         seen = box.grow(margin).intersect(Box.whole(self.shape))
         time = min(self.time, self.labels.times - 1)
-        labels = self.labels.read(self.label_level, self._stored(seen), time)[0]
+        labels = self._read(self.labels, self.label_level, seen, time)[0]
         ids = whole_numbers(labels, "The labels")
         targets = shape_targets(ids, spacing, dense=self.code.dense, by_plane=self.by_plane)
         return targets[(slice(None), *box.relative_to(seen.start).slices)]
@@ -194,6 +198,14 @@ class LabelledVolume:
         if self.held is None or not self.code.objects:
             return volume
         return replace(volume, held_shapes=volume.read_shapes(Box.whole(self.shape)))
+
+    def cached(self, cache: BlockCache) -> "LabelledVolume":
+        """Read through a cache, unless it is in memory as a whole."""
+        return self if self.held is not None else replace(self, cache=cache)
+
+    def _read(self, image: Image, level: int, box: Box, time: int) -> NDArray[Any]:
+        reader = image.read if self.cache is None else partial(self.cache.read, image)
+        return reader(level, self._stored(box), time)
 
     def _stored(self, box: Box) -> Box:
         """Give the voxels of the level that a box of the volume is."""
@@ -318,12 +330,3 @@ class _Reservoir:
         if len(drawn) <= self._most:
             return np.arange(len(drawn))
         return np.sort(np.argpartition(drawn, self._most)[: self._most])
-
-
-def hold_what_fits(volumes: Sequence[LabelledVolume], budget: int) -> list[LabelledVolume]:
-    """Keep volumes in memory in turn, as long as the budget in bytes lasts."""
-    held = []
-    for volume in volumes:
-        budget -= volume.bytes
-        held.append(volume.hold() if budget >= 0 else volume)
-    return held

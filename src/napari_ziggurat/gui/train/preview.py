@@ -1,8 +1,9 @@
 """Preview: one labels layer with what a training makes of the visible region, written in place."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_ziggurat.gui.layers import METADATA, Placement, class_colormap, class_features
 from napari_ziggurat.gui.lazy_view import Arranged
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_ziggurat.gui.source import Reading
+    from napari_ziggurat.gui.tasks import Piece
     from napari_ziggurat.gui.train.live import Shown
 
-__all__ = ["Preview"]
+__all__ = ["Preview", "laid_on"]
 
 _OPACITY = 0.45
 
@@ -37,14 +39,7 @@ class Preview:
 
     def show(self, image: "ImageLayer", reading: "Reading", shown: "Shown") -> None:
         """Show a piece, in the same array where it has the same shape and place."""
-        piece, axes = shown.piece, reading.source.axes
-        whole = reading.all_channels or reading
-        spatial = whole.image.axes.spatial
-        lengths = {"t": 1, "c": reading.source.lengths.get("c", 1)}
-        data = np.array(Arranged(piece.labels, spatial, axes, lengths=lengths)[...])
-        start = {**dict(zip(spatial, piece.box.start, strict=True)), "t": piece.time}
-        first = [start.get(letter, 0) for letter in axes]
-        place = level_place(whole.image, axes, Placement.of(image), piece.level, first)
+        data, place = laid_on(image, reading, shown.piece, shown.piece.labels)
         layer = self._layer
         if layer is None or layer not in self._viewer.layers:
             self._layer = self._add(image, data, {**place, "name": f"{image.name}, preview"})
@@ -56,6 +51,11 @@ class Preview:
             layer.translate = place["translate"]
         if self._layer is not None and shown.classes:
             self._name(self._layer, shown)
+
+    def set_visible(self, shown: bool) -> None:
+        """Hide the layer, or show it again."""
+        if self._layer is not None and self._layer in self._viewer.layers:
+            self._layer.visible = shown
 
     def remove(self) -> None:
         """Take the layer away."""
@@ -82,3 +82,17 @@ class Preview:
         if list(layer.features.get("class", [])) != list(features["class"]):
             layer.colormap = class_colormap(shown.classes)
             layer.features = features
+
+
+def laid_on(
+    image: "ImageLayer", reading: "Reading", piece: "Piece", voxels: NDArray[Any]
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Give voxels of a piece with the axes of the layer that they lie on, and their place."""
+    axes = reading.source.axes
+    whole = (reading.all_channels or reading).image
+    spatial = whole.axes.spatial
+    lengths = {"t": 1, "c": reading.source.lengths.get("c", 1)}
+    data = np.array(Arranged(voxels, spatial, axes, lengths=lengths)[...])
+    start = {**dict(zip(spatial, piece.box.start, strict=True)), "t": piece.time}
+    first = [start.get(letter, 0) for letter in axes]
+    return data, level_place(whole, axes, Placement.of(image), piece.level, first)

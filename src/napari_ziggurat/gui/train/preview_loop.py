@@ -10,6 +10,7 @@ from napari_ziggurat.geometry import Box
 from napari_ziggurat.gui.job import Failure, ThreadJob
 from napari_ziggurat.gui.jobs import Handlers, Jobs
 from napari_ziggurat.gui.train.preview import Preview
+from napari_ziggurat.gui.train.unsure import Unsure
 from napari_ziggurat.gui.view import visible_box
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class PreviewLoop(QObject):
         super().__init__()
         self._viewer, self._jobs = viewer, jobs
         self.preview = Preview(viewer)
+        self.unsure = Unsure(viewer)
+        self._hidden = False  # the labels
+        self.as_unsure = False  # the uncertainty is shown in place of the labels
         self.step = 0  # of the training
         self._of: tuple[Live, ImageLayer, Reading] | None = None
         self._job: ThreadJob | None = None
@@ -65,7 +69,14 @@ class PreviewLoop(QObject):
         self._timer.stop()
         if remove:
             self.preview.remove()
+            self.unsure.remove()
+            self._hidden = False
             self._shown = (None, 0)
+
+    def show_unsure(self, wanted: bool) -> None:
+        """Show how unsure the training is, or its labels."""
+        self.as_unsure = wanted
+        self._shown = (None, 0)  # looked at anew
 
     def _look(self) -> None:
         """Begin a preview where the view has come to rest, or more was learned."""
@@ -92,7 +103,9 @@ class PreviewLoop(QObject):
         at = dict(zip(reading.source.axes, zip(box.start, box.stop, strict=True), strict=True))
         spatial = [at[letter] for letter in reading.image.axes.spatial]
         (start, stop) = zip(*spatial, strict=True)
-        self._job = ThreadJob(partial(live.preview, Box(start, stop), at.get("t", (0, 1))[0]))
+        moment = at.get("t", (0, 1))[0]
+        asked = partial(live.preview, Box(start, stop), moment, unsure=self.as_unsure)
+        self._job = ThreadJob(asked)
         self._jobs.start(self._job, Handlers(self._done, self._failed, ended=self._ended))
 
     def _done(self, shown: "Shown | None") -> None:
@@ -100,7 +113,15 @@ class PreviewLoop(QObject):
             (_, image, reading) = self._of
             if image in self._viewer.layers:
                 self.preview.show(image, reading, shown)
+                self.unsure.show(image, reading, shown)
+                self._hide_labels(shown.unsure is not None)
                 self.said.emit("")
+
+    def _hide_labels(self, hidden: bool) -> None:
+        """Hide the labels, or show them; what a person does to the layer meanwhile stays."""
+        if hidden != self._hidden:
+            self._hidden = hidden
+            self.preview.set_visible(not hidden)
 
     def _failed(self, failure: Failure) -> None:
         self.said.emit(f"⚠ No preview: {failure.sentence}")
