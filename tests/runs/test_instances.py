@@ -282,7 +282,8 @@ def test_levels_are_not_fused(tmp_path: Path) -> None:
 
 def test_levels_are_not_calibrated(tmp_path: Path) -> None:
     save_model(made(), tmp_path / "model")
-    config = CalibrateConfig(model=tmp_path / "model", image="image.npy", labels="ids.tif")
+    more = {"image": "image.npy", "labels": "ids.tif", "levels": (0, 1)}
+    config = CalibrateConfig.model_validate({"model": tmp_path / "model", **more})
     with pytest.raises(InputError, match=r"Levels are fused class by class.*--task"):
         finish(calibrate(config))
 

@@ -230,7 +230,7 @@ def evaluate(config: EvaluateConfig, terminal: Terminal) -> None:
 @app.command()
 @configured(CalibrateConfig)
 def calibrate(config: CalibrateConfig, terminal: Terminal) -> None:
-    """Fit how 'segment --levels' weighs the levels of an image, and keep it in the model."""
+    """Fit how levels are weighed, or how a map becomes objects, and keep it in the model."""
     from napari_ziggurat.runs.calibrate import calibrate
 
     terminal.follow(calibrate(config))

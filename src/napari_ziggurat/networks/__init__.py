@@ -18,6 +18,7 @@ from napari_ziggurat.networks.config import AnyNetworkConfig, NetworkConfig, Top
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.networks.level_weights import LevelWeights
 from napari_ziggurat.networks.lineage import Round, Score, TrainedOn
+from napari_ziggurat.networks.object_settings import ObjectSettings
 from napari_ziggurat.networks.registry import (
     configure_network,
     create_network,
@@ -34,6 +35,7 @@ __all__ = [
     "Model",
     "ModelSpec",
     "NetworkConfig",
+    "ObjectSettings",
     "Round",
     "Score",
     "Topology",

@@ -22,6 +22,7 @@ from napari_ziggurat.networks.config import AnyNetworkConfig
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.networks.level_weights import LevelWeights
 from napari_ziggurat.networks.lineage import Round
+from napari_ziggurat.networks.object_settings import ObjectSettings
 
 if TYPE_CHECKING:
     import torch
@@ -106,6 +107,8 @@ class ModelSpec(BaseModel):
     shapes : tuple of str
         What the channels after those of the classes tell of objects, ``"boundary"`` and
         ``"distance"``, each through a sigmoid; absent where there are none.
+    objects : ObjectSettings or None
+        How its maps become objects, where ``ziggurat calibrate`` fitted it; absent otherwise.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -127,6 +130,7 @@ class ModelSpec(BaseModel):
     level_weights: LevelWeights | None = None
     rounds: tuple[Round, ...] = ()
     shapes: tuple[Shape, ...] = ()
+    objects: ObjectSettings | None = None
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -220,7 +224,8 @@ def save_spec(spec: ModelSpec, folder: Path) -> None:
 def _write_spec(spec: ModelSpec, folder: Path, weights: Path | None = None) -> None:
     """Write a description; once it is whole, it and the weights that belong to it get names."""
     # What there is not is left out: programs from before there was such a thing read it, too.
-    absent = {name for name in ("level_weights", "rounds", "shapes") if not getattr(spec, name)}
+    optional = ("level_weights", "rounds", "shapes", "objects")
+    absent = {name for name in optional if not getattr(spec, name)}
     part = folder / f".{_SPEC}.part"
     with _removed_on_error(part):
         part.write_text(spec.model_dump_json(indent=2, exclude=absent), encoding="utf-8")

@@ -38,24 +38,27 @@ class Faces:
         ``"0-"`` is the first plane along axis 0, ``"0+"`` the last, and so on; may be lazy.
     dims : int
         Axes of the block.
+    prefix : str
+        What their names begin with, where several values of voxels are kept together.
     """
 
     planes: Mapping[str, Plane]
     dims: int
+    prefix: str = ""
 
     @classmethod
-    def of(cls, fragments: Plane) -> "Faces":
-        """Cut the faces from the fragments ((Z), Y, X) of a block."""
+    def of(cls, voxels: Plane, prefix: str = "") -> "Faces":
+        """Cut the faces from the fragments, or other values, ((Z), Y, X) of a block."""
         planes = {}
-        for axis in range(fragments.ndim):
-            planes[f"{axis}-"] = np.take(fragments, 0, axis)
-            planes[f"{axis}+"] = np.take(fragments, -1, axis)
-        return cls(planes, fragments.ndim)
+        for axis in range(voxels.ndim):
+            planes[f"{prefix}{axis}-"] = np.take(voxels, 0, axis)
+            planes[f"{prefix}{axis}+"] = np.take(voxels, -1, axis)
+        return cls(planes, voxels.ndim, prefix)
 
     def toward(self, step: Step) -> Plane:
         """Give the voxels that look toward a neighbour; axes along which it lies are left out."""
         axis = next(a for a, s in enumerate(step) if s)
-        plane = self.planes[f"{axis}{'+' if step[axis] > 0 else '-'}"]
+        plane = self.planes[f"{self.prefix}{axis}{'+' if step[axis] > 0 else '-'}"]
         rest = (s for a, s in enumerate(step) if a != axis)
         return np.asarray(plane[tuple(slice(None) if s == 0 else min(0, -s) for s in rest)])
 

@@ -24,6 +24,7 @@ from napari_ziggurat.inference.fusing import fuse
 from napari_ziggurat.inference.labels import most_probable
 from napari_ziggurat.networks import LevelWeights, Model, load_model, save_spec
 from napari_ziggurat.progress import Progress, Run
+from napari_ziggurat.runs.calibrate.instances import ObjectsCalibration, calibrate_objects
 from napari_ziggurat.runs.calibrate.result import CalibrateResult, LevelScore
 from napari_ziggurat.runs.calibrate.sample import VoxelSample
 from napari_ziggurat.runs.coarse import coarse_pass
@@ -70,8 +71,11 @@ class _Labelled:
                 yield np.stack(found), target
 
 
-def calibrate(config: CalibrateConfig) -> Run[CalibrateResult]:
-    """Fit the weights with which a model's levels are fused, and write them into it.
+def calibrate(config: CalibrateConfig) -> Run[CalibrateResult | ObjectsCalibration]:
+    """Fit how a model is used to images with labels, and write it into the model.
+
+    It is the weights with which its levels are fused; or, for a model that tells the shapes of
+    objects, how its maps become objects.
 
     Parameters
     ----------
@@ -80,7 +84,7 @@ def calibrate(config: CalibrateConfig) -> Run[CalibrateResult]:
 
     Returns
     -------
-    CalibrateResult
+    CalibrateResult or ObjectsCalibration
         As the generator's value.
 
     Raises
@@ -88,9 +92,15 @@ def calibrate(config: CalibrateConfig) -> Run[CalibrateResult]:
     InputError
         Labels and images do not fit, a level does not exist, or nothing is labelled.
     ExistsError
-        The model has weights, and they may not be replaced.
+        The model has what is fitted, and it may not be replaced.
     """
     model = load_model(config.model)
+    if model.spec.shapes and not config.levels:
+        return (yield from calibrate_objects(config, model))
+    return (yield from _calibrate_levels(config, model))
+
+
+def _calibrate_levels(config: CalibrateConfig, model: Model) -> Run[CalibrateResult]:
     _refuse_shapes(model)
     if model.spec.level_weights is not None and not config.overwrite:
         raise ExistsError(

@@ -19,6 +19,7 @@ from napari_ziggurat.runs.values import (
     LocalPath,
     OmeZarrVersion,
     PatchShape,
+    Share,
     Task,
 )
 
@@ -87,6 +88,30 @@ class ObjectsConfig(SourceSettings):
         Literal["full", "face"],
         setting("Voxels touch by faces, edges and corners (full), or by faces alone."),
     ] = "full"
+    split: Annotated[
+        Share | None,
+        setting(
+            "How readily what touches is cut at a neck, from 0 (never) to 1; 0 for labels, as "
+            "fitted or 0.5 for maps with shapes unless given.",
+            metavar="S",
+        ),
+    ] = None
+    foreground: Annotated[
+        Share | None,
+        setting(
+            "Take voxels from this probability of all foreground classes on; as fitted or 0.5 for "
+            "maps with shapes, else the most probable class unless given.",
+            metavar="P",
+        ),
+    ] = None
+    boundary: Annotated[
+        Share | None,
+        setting(
+            "How much the boundaries that a network tells count, from 0 to 1; as fitted or 1 "
+            "unless given.",
+            metavar="W",
+        ),
+    ] = None
     min_size: Annotated[
         SizeText,
         setting("Leave out what is smaller, such as 50 (voxels) or 20um3.", metavar="SIZE"),

@@ -327,7 +327,7 @@ class SearchConfig(_LearningSettings):
 
 
 class CalibrateConfig(LabelledSettings):
-    """What ``ziggurat calibrate`` fits: weights of levels, to ``labels`` or an ``annotation``."""
+    """What ``ziggurat calibrate`` fits: weights of levels, or how maps become objects."""
 
     model: Annotated[
         LocalPath, setting("Folder of the model; the weights are kept in it.", positional=True)
@@ -341,7 +341,7 @@ class CalibrateConfig(LabelledSettings):
         ),
     ] = ()
     overwrite: Annotated[
-        bool, setting("Replace the weights that the model has already.", once=True)
+        bool, setting("Replace what was fitted for the model before.", once=True)
     ] = False
     nan_as: NanSetting = None
     device: DeviceSetting = "auto"

@@ -2,22 +2,27 @@
 
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import ObjectsConfig
-from napari_ziggurat.runs.journal import Entry
+from napari_ziggurat.runs.journal import Entry, Log
+from napari_ziggurat.runs.objects.doubtful import doubtful_in, write_doubtful
 from napari_ziggurat.runs.objects.files import Files
 from napari_ziggurat.runs.objects.hands import Hands, drafts, hands
 from napari_ziggurat.runs.objects.join import Joined, join, joined
 from napari_ziggurat.runs.objects.place import Place, begin, table_beside
 from napari_ziggurat.runs.objects.plan import ObjectsPlan
-from napari_ziggurat.runs.objects.result import ObjectsResult
+from napari_ziggurat.runs.objects.result import ObjectsResult, doubtful_beside
 from napari_ziggurat.runs.objects.rows import rows
 from napari_ziggurat.runs.objects.table import Tables, check_table, restore, table_in
 from napari_ziggurat.runs.objects.work import Stage, left, stages
 
 __all__ = ["ObjectsResult", "objects"]
+
+_TRIES = 3
 
 
 def objects(config: ObjectsConfig) -> Run[ObjectsResult]:
@@ -51,6 +56,8 @@ def objects(config: ObjectsConfig) -> Run[ObjectsResult]:
         _tidy(place)
         if not table.exists():
             restore(table_in(place.store), table)
+        if plan.parting.cuts and not doubtful_beside(table).exists():
+            restore(doubtful_in(place.store), doubtful_beside(table))
         yield Progress("objects", 1, 1, message=f"'{config.out}' is complete already")
         return _told(place, table, started)
     yield Progress("plan", message=plan.render())
@@ -72,14 +79,45 @@ def _all_stages(plan: ObjectsPlan, place: Place, workers: Hands) -> Run[Joined]:
 
 
 def _stage(stage: Stage, place: Place, workers: Hands, done: set[int]) -> Run[None]:
-    count = sum(task in done for task in stage.tasks)
-    yield Progress(stage.name, count, len(stage.tasks))
-    began = time.monotonic()
+    """Do what is left of a stage; tasks that fail are tried again.
+
+    Raises
+    ------
+    WorkFailed
+        Some failed each time; the others are done.
+    """
+    tasks, failed = list(left(stage, done)), dict[int, str]()
+    yield Progress(stage.name, len(stage.tasks) - len(tasks), len(stage.tasks))
     with place.journal.log() as log:
-        for task, digest in workers.do(left(stage, done)):
-            log.add(Entry(task, digest, 0, time.monotonic() - began))
-            began, count = time.monotonic(), count + 1
-            yield Progress(stage.name, count, len(stage.tasks))
+        for _ in range(_TRIES):
+            failed = yield from _try(tasks, stage, log, workers)
+            tasks = list(failed)
+    if failed:
+        raise WorkFailed(_failure(stage, failed))
+
+
+def _try(tasks: list[int], stage: Stage, log: Log, workers: Hands) -> Run[dict[int, str]]:
+    """Do tasks; give what went wrong with those that failed."""
+    failed: dict[int, str] = {}
+    began, count = time.monotonic(), len(stage.tasks) - len(tasks)
+    for each in workers.do(tasks):
+        if each.why:
+            failed[each.task] = each.why
+            continue
+        log.add(Entry(each.task, each.digest, 0, time.monotonic() - began))
+        began, count = time.monotonic(), count + 1
+        yield Progress(stage.name, count, len(stage.tasks))
+    return failed
+
+
+def _failure(stage: Stage, failed: Mapping[int, str]) -> str:
+    task, why = next(iter(failed.items()))
+    blocks = "1 block" if len(failed) == 1 else f"{len(failed)} blocks"
+    return (
+        f"{blocks} of {len(stage.tasks)} failed {_TRIES} times ({stage.name}). Block "
+        f"{task - stage.tasks.start + 1}: {why} The rest is done, and the same command tries only "
+        "what is missing."
+    )
 
 
 def _finish(plan: ObjectsPlan, place: Place, report: Joined, table: Path) -> Run[None]:
@@ -87,6 +125,8 @@ def _finish(plan: ObjectsPlan, place: Place, report: Joined, table: Path) -> Run
     yield Progress("table")
     tables = Tables(table_in(place.store), table)
     tables.write(rows(plan, _files(place.store), report.objects))
+    if plan.parting.cuts:
+        write_doubtful(plan, _files(place.store), doubtful_in(place.store), doubtful_beside(table))
     result = ObjectsResult(
         out=str(place.store),
         table=str(table),
@@ -97,6 +137,10 @@ def _finish(plan: ObjectsPlan, place: Place, report: Joined, table: Path) -> Run
         fragments=report.fragments,
         seams=report.seams,
         merged=report.merged,
+        split=plan.settings.split,
+        settings=plan.words,
+        cut=report.cut,
+        doubtful=report.doubtful,
     )
     place.finish({"objects": result.facts()})
     _tidy(place)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,15 @@ class Files:
 
     folder: Path
 
-    def save(self, number: int, fragments: Fragments, faces: Faces) -> str:
+    def save(
+        self,
+        number: int,
+        fragments: Fragments,
+        faces: Faces,
+        more: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+    ) -> str:
         """Write what was found in a block; give its digest, once it is on the disk."""
-        arrays = {**fragments.arrays(), **faces.planes}
+        arrays = {**fragments.arrays(), **faces.planes, **more}
         content = io.BytesIO()
         np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
         put(self._block(number), content.getvalue())

@@ -3,22 +3,44 @@
 import multiprocessing
 import signal
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from napari_ziggurat.errors import WorkFailed
+from napari_ziggurat.errors import WorkFailed, ZigguratError
 from napari_ziggurat.runs.config import ObjectsConfig
+from napari_ziggurat.runs.failure import concerns_all, explain
 from napari_ziggurat.runs.objects.plan import ObjectsPlan
 from napari_ziggurat.runs.objects.work import Work
 
-__all__ = ["Alone", "Hands", "Several", "drafts", "hands"]
+__all__ = ["Alone", "Done", "Hands", "Several", "drafts", "hands"]
 
 _AHEAD = 2  # tasks that wait for each process
 
 _work: Work | None = None  # of a worker process
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a task.
+
+    Attributes
+    ----------
+    task : int
+        Its number.
+    digest : str
+        Of what it wrote, which is on the disk.
+    why : str
+        What went wrong instead; the task may be done again.
+    """
+
+    task: int
+    digest: str = ""
+    why: str = ""
 
 
 class Alone:
@@ -27,9 +49,15 @@ class Alone:
     def __init__(self, work: Work) -> None:
         self._work = work
 
-    def do(self, tasks: Iterable[int]) -> Iterator[tuple[int, str]]:
-        """Do tasks; give each with the digest of what it wrote, once that is on the disk."""
-        return ((task, self._work.do(task)) for task in tasks)
+    def do(self, tasks: Iterable[int]) -> Iterator[Done]:
+        """Do tasks; tell of each what became of it.
+
+        Raises
+        ------
+        ZigguratError, OSError, MemoryError
+            Something is wrong that other tasks would meet as well.
+        """
+        return (_told(task, partial(self._work.do, task)) for task in tasks)
 
 
 class Several:
@@ -38,7 +66,7 @@ class Several:
     def __init__(self, pool: ProcessPoolExecutor, count: int) -> None:
         self._pool, self._count = pool, count
 
-    def do(self, tasks: Iterable[int]) -> Iterator[tuple[int, str]]:
+    def do(self, tasks: Iterable[int]) -> Iterator[Done]:
         """Do tasks, in whatever order they are finished."""
         waiting: dict[Future[str], int] = {}
         try:
@@ -82,10 +110,21 @@ def _new_draft(store: Path) -> Path:
     return drafts(store) / uuid.uuid4().hex
 
 
-def _finished(waiting: dict[Future[str], int]) -> Iterator[tuple[int, str]]:
+def _finished(waiting: dict[Future[str], int]) -> Iterator[Done]:
     done, _ = wait(waiting, return_when=FIRST_COMPLETED)
     for future in done:
-        yield waiting.pop(future), future.result()
+        yield _told(waiting.pop(future), future.result)
+
+
+def _told(task: int, work: Callable[[], str]) -> Done:
+    try:
+        return Done(task, work())
+    except (ZigguratError, BrokenProcessPool):
+        raise  # what was given does not fit, or nobody is left to do anything
+    except Exception as error:
+        if concerns_all(error):
+            raise
+        return Done(task, why=explain(error))
 
 
 def _open(config: ObjectsConfig, store: Path) -> None:

@@ -9,9 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ziggurat.inference.objects import Faces, Joining, contacts, number_objects, seam_steps
+from napari_ziggurat.inference.objects import (
+    Faces,
+    Joining,
+    Merging,
+    Numbered,
+    contacts,
+    number_objects,
+    seam_steps,
+)
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.objects.files import Files, put
+from napari_ziggurat.runs.objects.necks import DoubtfulNecks, join_basins
 from napari_ziggurat.runs.objects.plan import ObjectsPlan
 
 __all__ = ["Joined", "join", "joined"]
@@ -32,7 +41,11 @@ class Joined:
     seams : int
         Objects that touch a seam: a place where two blocks meet.
     merged : int
-        Objects of several fragments.
+        Objects that lie in several blocks.
+    cut : int
+        Necks at which two objects were cut apart.
+    doubtful : int
+        Necks where a splitting strength that is a little different would decide otherwise.
     """
 
     objects: int
@@ -40,6 +53,8 @@ class Joined:
     fragments: int
     seams: int
     merged: int
+    cut: int = 0
+    doubtful: int = 0
 
 
 def joined(files: Files) -> Joined | None:
@@ -55,23 +70,53 @@ def join(plan: ObjectsPlan, files: Files) -> Run[Joined]:
     begin) and ``spans`` (the smallest and largest number in each block), then that it is done.
     """
     offsets = yield from _offsets(plan, files)
-    joining = Joining(int(offsets[-1]))
-    on_seam = np.zeros(int(offsets[-1]), bool)
-    for number in range(plan.blocks):
-        yield Progress("join", number, plan.blocks)
-        for pairs in _pairs(plan, files, number, offsets):
-            joining.join(pairs)
-        on_seam[offsets[number] + _at_seams(plan, files, number) - 1] = True
+    joining, merging = Joining(int(offsets[-1])), None
+    if plan.parting.cuts:
+        merging = yield from join_basins(plan, files, offsets, joining)
+    else:
+        yield from _join_components(plan, files, offsets, joining)
     roots = joining.roots()
     anchors, voxels = _columns(plan, files, offsets)
     numbered = number_objects(roots, anchors, voxels, plan.least)
     files.save_numbers(
         {"ids": numbered.ids, "offsets": offsets, "spans": _spans(numbered.ids, offsets)}
     )
-    seams = int(np.count_nonzero(np.unique(numbered.ids[on_seam])))
-    found = Joined(numbered.objects, numbered.removed, len(roots), seams, numbered.merged)
+    seams, merged = _across(plan, files, numbered, offsets)
+    cut, doubtful = _decided(merging, numbered.ids, files)
+    found = Joined(numbered.objects, numbered.removed, len(roots), seams, merged, cut, doubtful)
     put(files.folder / _DONE, json.dumps(asdict(found)).encode())
     return found
+
+
+def _join_components(
+    plan: ObjectsPlan, files: Files, offsets: NDArray[np.int64], joining: Joining
+) -> Run[None]:
+    for number in range(plan.blocks):
+        yield Progress("join", number, plan.blocks)
+        for pairs in _pairs(plan, files, number, offsets):
+            joining.join(pairs)
+
+
+def _across(
+    plan: ObjectsPlan, files: Files, numbered: Numbered, offsets: NDArray[np.int64]
+) -> tuple[int, int]:
+    """Count the objects that touch a seam, and those that lie in several blocks."""
+    on_seam, blocks = np.zeros((2, numbered.objects + 1), np.int32)
+    for number in range(plan.blocks):
+        mine = numbered.ids[offsets[number] : offsets[number + 1]]
+        blocks[np.unique(mine)] += 1
+        on_seam[mine[_at_seams(plan, files, number) - 1]] = 1
+    return int(np.count_nonzero(on_seam[1:])), int(np.count_nonzero(blocks[1:] > 1))
+
+
+def _decided(merging: Merging | None, ids: NDArray[np.uint64], files: Files) -> tuple[int, int]:
+    """Count necks that were cut, and doubtful ones, which are kept for their table."""
+    if merging is None:
+        return 0, 0
+    doubtful = DoubtfulNecks.of(merging.doubtful, ids)
+    doubtful.save(files)
+    both = ids[merging.necks.saddles.pairs[merging.necks.cut]]
+    return int(np.count_nonzero((both > 0).all(axis=1))), len(doubtful)
 
 
 def _offsets(plan: ObjectsPlan, files: Files) -> Run[NDArray[np.int64]]:

@@ -11,10 +11,13 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Axes, Block, BlockGrid, Box
 from napari_ziggurat.images import Image, OutputGrid, open_image
 from napari_ziggurat.images.statistics import sample_digest
-from napari_ziggurat.inference.objects import Components, Ground, Layout
+from napari_ziggurat.inference.objects import Ground, Layout
+from napari_ziggurat.networks import ObjectSettings
 from napari_ziggurat.runs.config import ObjectsConfig
 from napari_ziggurat.runs.config.objects import least_voxels
 from napari_ziggurat.runs.journal import Fingerprint
+from napari_ziggurat.runs.objects.choices import NO_SPLIT, settled
+from napari_ziggurat.runs.objects.parting import Parting
 from napari_ziggurat.runs.objects.voxels import ClassVoxels
 
 __all__ = ["ObjectsPlan"]
@@ -35,6 +38,10 @@ class ObjectsPlan:
         What is measured in them; ``image_level`` has the shape of the labels.
     block, chunk : tuple of int
         Shape of a block, which is a shard, and of a chunk.
+    settings : ObjectSettings
+        How objects are made of the voxels of a class.
+    origin : str
+        Where the settings come from, for whoever watches.
     """
 
     voxels: ClassVoxels
@@ -43,6 +50,8 @@ class ObjectsPlan:
     image_level: int
     block: tuple[int, ...]
     chunk: tuple[int, ...]
+    settings: ObjectSettings = NO_SPLIT
+    origin: str = ""
 
     @classmethod
     def of(cls, config: ObjectsConfig) -> "ObjectsPlan":
@@ -50,10 +59,13 @@ class ObjectsPlan:
         labels = open_image(
             config.labels, axes=config.axes, spacing=config.spacing, unit=config.unit
         )
-        voxels = ClassVoxels.of(labels, foreground=config.task == "foreground")
+        voxels, settings, origin = settled(
+            ClassVoxels.of(labels, foreground=config.task == "foreground"), config
+        )
         image = None if config.image is None else open_image(config.image, like=labels)
         level = 0 if image is None else _matching_level(image, labels)
-        plan = cls(voxels, config, image, level, *_storage(config.block, labels.levels[0].shape))
+        storage = _storage(config.block, labels.levels[0].shape)
+        plan = cls(voxels, config, image, level, *storage, settings, origin)
         assert plan.least >= 0  # a size in a unit that does not fit is refused now
         return plan
 
@@ -73,9 +85,10 @@ class ObjectsPlan:
         return self.labels.times * len(self.grid)
 
     @property
-    def components(self) -> Components:
-        """What makes fragments of the classes of a block."""
-        return Components(self.config.connectivity)
+    def parting(self) -> Parting:
+        """What makes fragments of the voxels of a block."""
+        spacing = self.labels.levels[0].spacing.values
+        return Parting(self.voxels, self.settings, self.config.connectivity, spacing)
 
     @property
     def least(self) -> int:
@@ -154,8 +167,17 @@ class ObjectsPlan:
                 "minimum size": self.least,
                 "block": list(self.block),
                 "OME-Zarr version": config.version,
+                **self._parting,
             }
         )
+
+    @property
+    def _parting(self) -> dict[str, float]:
+        least = {} if self.voxels.least is None else {"foreground": self.voxels.least}
+        if not self.parting.cuts:
+            return least
+        boundary = {"boundary": self.settings.boundary} if self.voxels.shapes else {}
+        return {"split": self.settings.split, **least, **boundary}
 
     def render(self) -> str:
         """Say what will be done."""
@@ -164,7 +186,14 @@ class ObjectsPlan:
         return (
             f"{self.labels.name}: {_by(level.shape)} voxels{times}, {self.blocks} blocks of "
             f"{_by(self.block)}; objects of {self.least} voxels and more"
+            + (f"; {self.words}" if self.words else "")
         )
+
+    @property
+    def words(self) -> str:
+        """Say how objects are made and where that comes from; nothing for plain components."""
+        said = [f"{name} {value:g}" for name, value in self._parting.items()]
+        return f"{', '.join(said)} ({self.origin})" if said else ""
 
 
 def _storage(

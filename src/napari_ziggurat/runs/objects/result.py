@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-__all__ = ["ObjectsResult"]
+__all__ = ["ObjectsResult", "doubtful_beside"]
 
 _LISTED = 12  # classes that are told one by one
 
@@ -26,7 +27,14 @@ class ObjectsResult:
     seams : int
         Objects that touch a seam: a place where two blocks meet.
     merged : int
-        Objects that were joined from several fragments.
+        Objects that lie in several blocks.
+    split : float
+        Splitting strength; 0 where nothing was cut.
+    settings : str
+        How objects were made, and where that comes from; empty for plain components.
+    cut, doubtful : int
+        Necks at which two objects were cut apart, and those where a splitting strength that is a
+        little different would decide otherwise.
     seconds : float
         Wall time.
     """
@@ -40,6 +48,10 @@ class ObjectsResult:
     fragments: int
     seams: int
     merged: int
+    split: float = 0.0
+    settings: str = ""
+    cut: int = 0
+    doubtful: int = 0
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, object]:
@@ -48,8 +60,8 @@ class ObjectsResult:
 
     def facts(self) -> dict[str, Any]:
         """Give what is told in the record of the output."""
-        kept = ("classes", "objects", "removed", "blocks", "fragments", "seams", "merged")
-        return {name: asdict(self)[name] for name in kept}
+        left_out = ("out", "table", "seconds")
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     def render(self) -> str:
         """Say how many objects there are, where they lie, and what the seams did to them."""
@@ -61,9 +73,23 @@ class ObjectsResult:
         if self.blocks > 1:
             lines.append(
                 f"seams between {self.blocks} blocks: {_many(self.seams)} touch one, "
-                f"{self.merged} were joined from several fragments, none is doubtful"
+                f"{self.merged} were joined from several blocks"
             )
-        return "\n".join([*lines, f"table: {self.table}"])
+        return "\n".join([*lines, *self._necks, f"table: {self.table}"])
+
+    @property
+    def _necks(self) -> list[str]:
+        said = [f"objects made with {self.settings}"] if self.settings else []
+        if not self.split:
+            return said
+        necks = "1 neck" if self.cut == 1 else f"{self.cut} necks"
+        doubtful = f": {doubtful_beside(Path(self.table))}" if self.doubtful else ""
+        return [*said, f"{necks} cut, {self.doubtful} doubtful{doubtful}"]
+
+
+def doubtful_beside(table: Path) -> Path:
+    """Name the table of doubtful necks that goes with a table of objects."""
+    return table.with_name(f"{table.stem.removesuffix('_objects')}_doubtful.csv")
 
 
 def _many(count: int) -> str:

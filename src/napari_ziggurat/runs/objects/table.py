@@ -18,7 +18,7 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.images.disk import flush
 from napari_ziggurat.runs.objects.rows import Columns
 
-__all__ = ["Tables", "check_table", "read_table", "restore", "table_in"]
+__all__ = ["Tables", "check_table", "read_table", "restore", "table_in", "write_columns"]
 
 _NAME = "objects.csv"
 _LINES = 2**14  # that are held as text
@@ -68,12 +68,11 @@ class Tables:
 
     def write(self, rows: Iterator[Columns]) -> None:
         """Write all rows."""
-        with ExitStack() as opened:
-            writers = [opened.enter_context(_open(path)) for path in self._paths]
-            for columns in rows:
-                for writer in writers:
-                    writer.add(columns)
-                self._count(columns["class_name"])
+        write_columns(map(self._counting, rows), *self._paths)
+
+    def _counting(self, columns: Columns) -> Columns:
+        self._count(columns["class_name"])
+        return columns
 
     def _count(self, names: NDArray[Any]) -> None:
         if self._counted:
@@ -81,6 +80,15 @@ class Tables:
         if len(self.classes) > MAX_CLASS:
             self._counted = False
             self.classes.clear()
+
+
+def write_columns(rows: Iterator[Columns], *paths: Path) -> None:
+    """Write the same rows to several files, ``.csv`` or ``.parquet``."""
+    with ExitStack() as opened:
+        writers = [opened.enter_context(_open(path)) for path in paths]
+        for columns in rows:
+            for writer in writers:
+                writer.add(columns)
 
 
 @contextmanager

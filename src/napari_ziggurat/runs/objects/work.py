@@ -17,7 +17,6 @@ from napari_ziggurat.images.shards import files_digest, stored_files, write_shar
 from napari_ziggurat.inference.objects import Faces, measure
 from napari_ziggurat.runs.objects.files import Files
 from napari_ziggurat.runs.objects.plan import ObjectsPlan
-from napari_ziggurat.runs.objects.voxels import Seen
 
 __all__ = ["Stage", "Work", "left", "stages"]
 
@@ -82,23 +81,23 @@ class Work:
         return self._number(task - blocks) if task < 2 * blocks else self._coarsen(task)
 
     def _find(self, number: int) -> str:
-        seen, fragments, _ = self._fragments(number)
-        found = measure(
-            fragments, seen.classes, self.plan.ground(number), self._image(number), seen.certainty
-        )
-        return self.files.save(number, found, Faces.of(fragments))
+        ground = self.plan.ground(number)
+        found = self.plan.parting.find(ground)
+        seen, fragments = found.seen, found.fragments
+        measured = measure(fragments, seen.classes, ground, self._image(number), seen.certainty)
+        return self.files.save(number, measured, Faces.of(fragments), found.basins)
 
     def _number(self, number: int) -> str:
-        _, fragments, count = self._fragments(number)
+        found = self.plan.parting.find(self.plan.ground(number))
         offsets, ids = self.files.numbers("offsets"), self.files.numbers("ids")
         mine = np.array(ids[int(offsets[number]) : int(offsets[number + 1])])
-        if len(mine) != count:
+        if len(mine) != found.count:
             raise WorkFailed(
                 f"'{self.plan.labels.source}' has changed since its objects were looked for. Say "
                 "--overwrite to begin again."
             )
         table = np.concatenate([np.zeros(1, np.uint64), mine])
-        return self._write(0, self.plan.slices(number), table[fragments])
+        return self._write(0, self.plan.slices(number), table[found.fragments])
 
     def _coarsen(self, task: int) -> str:
         for level, stage in enumerate(stages(self.plan)[2:], 1):
@@ -117,11 +116,6 @@ class Work:
         whole = voxels.reshape([part.stop - part.start for part in slices])
         write_shards(array, slices, whole, self.draft)
         return files_digest(stored_files(array, slices))
-
-    def _fragments(self, number: int) -> tuple[Seen, NDArray[np.uint32], int]:
-        ground = self.plan.ground(number)
-        seen = self.plan.voxels.read(ground.box, ground.time)
-        return seen, *self.plan.components(seen.classes)
 
     def _image(self, number: int) -> NDArray[Any] | None:
         if self.plan.image is None:
