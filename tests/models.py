@@ -22,9 +22,12 @@ def tiny_model(
     name: str = "residual_unet",
     features: tuple[int, ...] = (4, 6),
     step: tuple[int, ...] = (),
+    outputs: int = 3,
     **changes: object,
 ) -> Model:
     """A network with random parameters and classes 0, 1 and 5 for images with these axes.
+
+    Where there are other than 3 ``outputs``, ``changes`` say what they are.
 
     Its stride from level to level is 2 per axis, but for the first where ``step`` says another;
     with two levels its receptive field is smaller than its rim of 16.
@@ -34,7 +37,7 @@ def tiny_model(
     topology = Topology(
         dims=2 if dims == 2 else 3,
         in_channels=channels,
-        out_channels=3,
+        out_channels=outputs,
         features=features,
         strides=((1,) * dims, step or (2,) * dims, *((2,) * dims,) * (len(features) - 2)),
         kernels=((3,) * dims,) * len(features),

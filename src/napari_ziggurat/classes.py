@@ -6,18 +6,25 @@ Segmentation code: 0 background, 1..254 the same class values.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 __all__ = [
     "EXPLICIT_BACKGROUND",
     "MAX_CLASS",
+    "SHAPES",
     "UNLABELLED",
     "LabelClass",
+    "Shape",
     "default_classes",
 ]
 
 UNLABELLED = 0
 MAX_CLASS = 254
 EXPLICIT_BACKGROUND = 255
+
+Shape = Literal["boundary", "distance"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+"""What a network can tell of objects, in the order of the channels after those of the classes."""
 
 # Paul Tol's "bright" and "light" schemes: told apart by people with any colour vision.
 _PALETTE = (

@@ -57,7 +57,8 @@ def _sampler() -> Sampler:
 @pytest.mark.parametrize("scale", [0.5, 2.0])
 def test_a_patch_at_scale_two_shows_twice_as_much(scale: float) -> None:
     zoom = Zoom(scale, scale, 2)
-    image, target = draw_zoomed(_sampler(), zoom, np.random.default_rng(0))
+    patch = draw_zoomed(_sampler(), zoom, np.random.default_rng(0))
+    image, target = patch["image"], patch["target"]
     assert image.shape == (1, 8, 8)
     assert target.shape == (8, 8)
     steps = np.diff(image[0, 0, 2:-2])

@@ -103,10 +103,15 @@ def _common(
 @app.command()
 @configured(InfoConfig)
 def info(config: InfoConfig, terminal: Terminal) -> None:
-    """Tell what is in an image: axes, shape, levels, spacing, channels."""
+    """Tell what is in an image: axes, shape, levels, spacing, channels; or what a model is for."""
     from napari_ziggurat.images import find_images, open_image
     from napari_ziggurat.runs.info import describe, render
+    from napari_ziggurat.runs.model_info import describe_model, is_model, render_model
 
+    if is_model(config.image):
+        model = describe_model(config.image)
+        terminal.show(model, render_model(model))
+        return
     paths = find_images(config.image)
     found = [
         describe(open_image(path, axes=config.axes, spacing=config.spacing, unit=config.unit))

@@ -82,6 +82,13 @@ class Box:
             tuple(b + v for b, v in zip(self.stop, offset, strict=True)),
         )
 
+    def grow(self, margin: Sequence[int]) -> "Box":
+        """Give the box with so many voxels more per axis, on both sides."""
+        return Box(
+            tuple(a - m for a, m in zip(self.start, margin, strict=True)),
+            tuple(b + m for b, m in zip(self.stop, margin, strict=True)),
+        )
+
     def relative_to(self, origin: Sequence[int]) -> "Box":
         """Give the same voxels, counted from ``origin``."""
         return self.shift([-o for o in origin])

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from napari_ziggurat.classes import LabelClass, default_classes
-from napari_ziggurat.errors import MissingError
+from napari_ziggurat.errors import InputError, MissingError
 from napari_ziggurat.images.image import Image
 from napari_ziggurat.images.ome_zarr import image_attributes
 from napari_ziggurat.images.zarr_output import read_attributes
 
-__all__ = ["classes_in", "named_classes"]
+__all__ = ["classes_in", "named_classes", "object_classes"]
+
+_OBJECT = "object"
 
 
 def named_classes(labels: Image, values: Sequence[int]) -> tuple[LabelClass, ...]:
@@ -24,6 +26,26 @@ def named_classes(labels: Image, values: Sequence[int]) -> tuple[LabelClass, ...
         replace(c, name=names.get(c.value, c.name), color=colors.get(c.value, c.color))
         for c in default_classes(values)
     )
+
+
+def object_classes(labels: Sequence[Image]) -> tuple[LabelClass, ...]:
+    """Give the classes of label images whose numbers are objects: background, and what they are.
+
+    Raises
+    ------
+    InputError
+        An image names several numbers: then they are classes.
+    """
+    for each in labels:
+        named = [name for value, name in _names_and_colors(_stated(each))[0].items() if value]
+        if len(set(named)) > 1:
+            raise InputError(
+                f"--task instance takes one number for each object, and '{each.name}' names its "
+                f"numbers as classes ({', '.join(named[:4])}): give labels of objects of one "
+                "class, or say --task semantic."
+            )
+    background, thing = default_classes((0, 1))
+    return background, replace(thing, name=_OBJECT)
 
 
 def classes_in(attributes: Mapping[str, Any]) -> tuple[LabelClass, ...]:

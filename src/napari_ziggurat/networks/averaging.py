@@ -9,16 +9,20 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from napari_ziggurat.networks.shapes import probabilities
 from napari_ziggurat.networks.views import View
 
 __all__ = ["AveragedNetwork"]
 
 _MODES = {2: "bilinear", 3: "trilinear"}
 _SMALLEST = torch.finfo(torch.float32).tiny
+_CERTAIN = 1e-6  # from which on a logit in float32 tells no more
 
 
 class AveragedNetwork(nn.Module):
-    """Gives the logarithm of the mean probability over views; softmax of that is the mean.
+    """Gives logits whose probabilities are the mean of those over views.
+
+    Of classes it is the logarithm of the mean, of shape channels the logit.
 
     Parameters
     ----------
@@ -26,26 +30,33 @@ class AveragedNetwork(nn.Module):
         Gives logits of the size of its input, in evaluation mode.
     views : sequence of View
         Summed in this order in float32, each window by itself.
+    shapes : int
+        Shape channels after those of the classes.
     """
 
-    def __init__(self, network: nn.Module, views: Sequence[View]) -> None:
+    def __init__(self, network: nn.Module, views: Sequence[View], shapes: int = 0) -> None:
         super().__init__()
         self.network = network
         self.views = tuple(views)
+        self.shapes = shapes
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (N, C, (Z), Y, X) to log-probabilities (N, classes, (Z), Y, X), float32."""
+        """Map (N, C, (Z), Y, X) to log-probabilities (N, outputs, (Z), Y, X), float32."""
         total = self._probabilities(self.views[0], x)
         for view in self.views[1:]:
             total = total + self._probabilities(view, x)
-        return (total / len(self.views)).clamp_min(_SMALLEST).log()
+        mean = total / len(self.views)
+        logits = mean.clamp_min(_SMALLEST).log()
+        if self.shapes:
+            logits[:, -self.shapes :] = mean[:, -self.shapes :].logit(eps=_CERTAIN)
+        return logits
 
     def _probabilities(self, view: View, x: torch.Tensor) -> torch.Tensor:
         shape = x.shape[2:]
         size = [max(1, round(n * z)) for n, z in zip(shape, view.zoom, strict=True)]
         changed = _resampled(_flipped(x, view.flips), size)
-        probabilities = self.network(changed).float().softmax(dim=1)
-        return _flipped(_resampled(probabilities, shape), view.flips)
+        found = probabilities(self.network(changed).float(), self.shapes, dim=1)
+        return _flipped(_resampled(found, shape), view.flips)
 
 
 def _flipped(x: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from napari_ziggurat.classes import LabelClass
+from napari_ziggurat.classes import LabelClass, Shape
 from napari_ziggurat.errors import InputError, MissingError
 from napari_ziggurat.geometry import SurroundGrids
 from napari_ziggurat.networks.config import AnyNetworkConfig
@@ -77,9 +77,10 @@ class ModelSpec(BaseModel):
     Attributes
     ----------
     network : NetworkConfig
-        The network; its output channels are ``classes``, in order.
+        The network; its output channels are ``classes``, and then ``shapes``, in order.
     task : str
-        ``"semantic"``, or ``"foreground"`` (every non-zero label was class 1).
+        ``"semantic"``, ``"foreground"`` (every non-zero label was class 1), or ``"instance"``
+        (each non-zero label was an object of class 1).
     classes : tuple of LabelClass
         Value 0 is the background.
     channels : tuple of str
@@ -103,6 +104,9 @@ class ModelSpec(BaseModel):
     rounds : tuple of Round
         What it was trained on, from the first ancestor's round to its own; absent from models from
         before rounds were recorded.
+    shapes : tuple of str
+        What the channels after those of the classes tell of objects, ``"boundary"`` and
+        ``"distance"``, each through a sigmoid; absent where there are none.
     objects : ObjectSettings or None
         How its maps become objects, where ``ziggurat calibrate`` fitted it; absent otherwise.
     """
@@ -111,7 +115,7 @@ class ModelSpec(BaseModel):
 
     schema_version: int = SCHEMA_VERSION
     network: AnyNetworkConfig
-    task: Literal["semantic", "foreground"]
+    task: Literal["semantic", "foreground", "instance"]
     classes: tuple[LabelClass, ...]
     channels: tuple[str, ...]
     axes: Literal["yx", "zyx"]
@@ -125,13 +129,15 @@ class ModelSpec(BaseModel):
     versions: Mapping[str, str] = Field(default_factory=dict)
     level_weights: LevelWeights | None = None
     rounds: tuple[Round, ...] = ()
+    shapes: tuple[Shape, ...] = ()
     objects: ObjectSettings | None = None
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         topology, channels, axes = self.network.topology, len(self.channels), len(self.axes)
+        made = "classes and shapes" if self.shapes else "classes"
         for what, count, whole, wanted in (
-            ("classes", len(self.classes), "outputs of the network", topology.out_channels),
+            (made, len(self.outputs), "outputs of the network", topology.out_channels),
             ("channels", channels, "inputs of the network", topology.in_channels),
             ("channels of intensity", self.intensity.channels, "channels", channels),
             ("lengths of spacing", len(self.spacing), "axes", axes),
@@ -144,6 +150,11 @@ class ModelSpec(BaseModel):
         if topology.dims > axes:
             raise ValueError(f"a {topology.dims}D network cannot see images with axes {self.axes}")
         return self
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Name of each output channel: the classes, and then the shapes."""
+        return (*(each.name for each in self.classes), *self.shapes)
 
     @property
     def dims(self) -> int:
@@ -213,7 +224,8 @@ def save_spec(spec: ModelSpec, folder: Path) -> None:
 def _write_spec(spec: ModelSpec, folder: Path, weights: Path | None = None) -> None:
     """Write a description; once it is whole, it and the weights that belong to it get names."""
     # What there is not is left out: programs from before there was such a thing read it, too.
-    absent = {name for name in ("level_weights", "rounds", "objects") if not getattr(spec, name)}
+    optional = ("level_weights", "rounds", "shapes", "objects")
+    absent = {name for name in optional if not getattr(spec, name)}
     part = folder / f".{_SPEC}.part"
     with _removed_on_error(part):
         part.write_text(spec.model_dump_json(indent=2, exclude=absent), encoding="utf-8")

@@ -34,6 +34,8 @@ class UncertainNetwork(nn.Module):
         In evaluation mode.
     weights : sequence of float
         Of each output in training, the best first; halving where it is empty.
+    shapes : int
+        Channels after those of the classes, which are left out.
 
     Raises
     ------
@@ -46,7 +48,9 @@ class UncertainNetwork(nn.Module):
     arXiv 1112.5745.
     """
 
-    def __init__(self, network: SegmentationNetwork, weights: Sequence[float] = ()) -> None:
+    def __init__(
+        self, network: SegmentationNetwork, weights: Sequence[float] = (), shapes: int = 0
+    ) -> None:
         super().__init__()
         if getattr(network, "surround", None) is not None:
             raise InputError(
@@ -55,6 +59,7 @@ class UncertainNetwork(nn.Module):
             )
         self.network = network
         self.weights = tuple(weights)
+        self.classes = network.config.topology.out_channels - shapes
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, C, (Z), Y, X), a multiple of the total stride, to (N, classes + 2, (Z), Y, X).
@@ -68,7 +73,8 @@ class UncertainNetwork(nn.Module):
         each: torch.Tensor | float = 0.0
         for weight, logits in zip(weights, outputs, strict=True):
             share = weight / sum(weights)
-            probabilities = resize(logits.float(), x.shape[2:]).softmax(dim=1)
+            classes = logits[:, : self.classes].float()
+            probabilities = resize(classes, x.shape[2:]).softmax(dim=1)
             mean = mean + share * probabilities
             each = each + share * _entropy(probabilities)
         assert isinstance(mean, torch.Tensor)  # every network has an output

@@ -1,21 +1,26 @@
 """Widening: weights of a network for other classes; outputs of the old classes are kept."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import torch
 
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.networks.config import AnyNetworkConfig
+from napari_ziggurat.networks.config import AnyNetworkConfig, NetworkConfig
+from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.registry import create_network
 
-__all__ = ["with_classes", "with_outputs"]
+__all__ = ["start_low", "with_classes", "with_outputs"]
+
+Config = TypeVar("Config", bound=NetworkConfig)
 
 # A new class starts as a rarer kind of background: the old classes win where they won before.
 _LOWER = 1.0  # of the bias, in logits
 _BACKGROUND = 0
+_RARE = -2.0  # a logit: few voxels are boundary, or far inside of an object
 
 
-def with_outputs(config: AnyNetworkConfig, classes: int) -> AnyNetworkConfig:
+def with_outputs(config: Config, classes: int) -> Config:
     """Give the configuration of the same network with so many classes."""
     topology = config.topology.model_copy(update={"out_channels": classes})
     return type(config).model_validate(config.model_dump() | {"topology": topology.model_dump()})
@@ -52,10 +57,22 @@ def with_classes(
     }
 
 
+@torch.no_grad()
+def start_low(network: SegmentationNetwork, shapes: int) -> None:
+    """Let the shape channels of a fresh network begin near 0, which most voxels are, not at 1/2.
+
+    Short trainings would spend many of their steps on that (arXiv 1708.02002, section 3.3).
+    """
+    here, more = _with_one_more(network.config) if shapes else ({}, {})
+    for name, each in network.named_parameters():
+        if name.endswith("bias") and here.get(name) != more.get(name):
+            each[-shapes:] = _RARE
+
+
 def _per_class(config: AnyNetworkConfig) -> set[str]:
     """Names of the tensors that have a row per class: one more class makes them longer."""
     count = config.topology.out_channels
-    here, more = (_shapes(with_outputs(config, n)) for n in (count, count + 1))
+    here, more = _with_one_more(config)
     found = {name for name, shape in here.items() if more[name] != shape}
     if any((here[n][0], more[n][0]) != (count, count + 1) for n in found):
         raise InputError(
@@ -65,7 +82,13 @@ def _per_class(config: AnyNetworkConfig) -> set[str]:
     return found
 
 
-def _shapes(config: AnyNetworkConfig) -> dict[str, torch.Size]:
+def _with_one_more(config: NetworkConfig) -> tuple[dict[str, torch.Size], ...]:
+    """Shapes of all tensors, as they are and with one more output."""
+    count = config.topology.out_channels
+    return tuple(_shapes(with_outputs(config, n)) for n in (count, count + 1))
+
+
+def _shapes(config: NetworkConfig) -> dict[str, torch.Size]:
     with torch.device("meta"):  # nothing is computed
         return {name: value.shape for name, value in create_network(config).state_dict().items()}
 

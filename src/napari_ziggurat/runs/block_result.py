@@ -23,16 +23,16 @@ class BlockResult:
     box : Box
         Voxels of the image.
     values : tuple of int
-        Class value of each channel.
+        Class value of each channel; those that tell of objects follow.
     lattice : Lattice
         Tells whether windows blend.
     levels : tuple of PredictedLevel
         Finest first.
     labels : tuple of ((Z), Y, X) uint8 arrays
         One for each level; where windows blend, made of the probabilities by `finish`.
-    probabilities : tuple of (classes, (Z), Y, X) arrays
+    probabilities : tuple of (outputs, (Z), Y, X) arrays
         One for each level, in the type that is written; none where they are not wanted.
-    blended : (classes, (Z), Y, X) float32 array or None
+    blended : (outputs, (Z), Y, X) float32 array or None
         Sum of what the windows say, where they blend.
     """
 
@@ -47,13 +47,13 @@ class BlockResult:
     @classmethod
     def empty(cls, plan: SegmentPlan, box: Box) -> "BlockResult":
         """Make room for a block; it is background where nothing is put."""
-        values = tuple(c.value for c in plan.spec.classes)
+        values, channels = tuple(c.value for c in plan.spec.classes), len(plan.spec.outputs)
         shapes = [level.box(box).shape for level in plan.levels]
         labels = tuple(np.zeros(shape, np.uint8) for shape in shapes)
         wanted = shapes if plan.probabilities else []
         kind = np.dtype(plan.probability_type)
-        more = tuple(np.zeros((len(values), *shape), kind) for shape in wanted)
-        sums = np.zeros((len(values), *box.shape), np.float32) if plan.lattice.blend else None
+        more = tuple(np.zeros((channels, *shape), kind) for shape in wanted)
+        sums = np.zeros((channels, *box.shape), np.float32) if plan.lattice.blend else None
         return cls(box, values, plan.lattice, plan.levels, labels, more, sums)
 
     def put(self, piece: Piece) -> None:

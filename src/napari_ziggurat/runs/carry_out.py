@@ -44,6 +44,7 @@ def facts(plan: SegmentPlan, session: Session, crew: Crew) -> dict[str, Any]:
         "settings": asdict(session.options),
         "task": plan.spec.task,
         "classes": [asdict(c) for c in plan.spec.classes],
+        **({"shapes": list(plan.spec.shapes)} if plan.spec.shapes else {}),
         **({"objects": plan.spec.objects.model_dump()} if plan.spec.objects else {}),
         "image": str(plan.image.source or plan.image.name),
         "plan": plan.as_dict(),

@@ -110,8 +110,8 @@ class Cost:
 
     @property
     def _windows_waiting(self) -> int:
-        classes, channels = len(self.plan.spec.classes), len(self.plan.spec.channels)
-        per_voxel = 4 * (channels + 2 * classes * self._voxels_predicted)
+        outputs, channels = len(self.plan.spec.outputs), len(self.plan.spec.channels)
+        per_voxel = 4 * (channels + 2 * outputs * self._voxels_predicted)
         return int(self.plan.engine.waiting * self._window * per_voxel)
 
     @property
@@ -120,7 +120,7 @@ class Cost:
         block = plan.grid.block((0,) * len(plan.shard)).write_box
         read = plan.lattice.read_box(block).size * len(plan.spec.channels)
         summed = plan.lattice.blend + sum(self._share(coarse) for coarse in plan.coarse)
-        blended = int(4 * len(plan.spec.classes) * block.size * summed)
+        blended = int(4 * len(plan.spec.outputs) * block.size * summed)
         made = block.size * self._bytes_written * self._voxels_predicted
         ahead = plan.blocks_open * (read * plan.image.dtype.itemsize + blended)
         return int(ahead + (plan.blocks_open + _BLOCKS_WRITTEN) * made)
@@ -142,7 +142,7 @@ class Cost:
     def _bytes_written(self) -> int:
         """Bytes per voxel, labels and probabilities."""
         return 1 + self.plan.probabilities * self.plan.probability_bytes * len(
-            self.plan.spec.classes
+            self.plan.spec.outputs
         )
 
 

@@ -105,6 +105,11 @@ def with_coarse(plan: SegmentPlan, numbers: Sequence[int], options: SegmentOptio
 
 def _fused(plan: SegmentPlan, options: SegmentOptions) -> SegmentPlan:
     """Fuse coarser levels with that of a plan."""
+    if plan.spec.shapes:
+        raise InputError(
+            "--levels fuses what levels say of classes, and this model tells of objects, whose "
+            "boundaries are as thick as the voxels of a level; segment one of them with --level."
+        )
     plan = with_coarse(plan, options.levels[1:], options)
     sizes = [tuple(1 / step for step in plan.upsampling(n).step) for n in options.levels]
     fitted = plan.spec.level_weights

@@ -34,6 +34,8 @@ class ExportResult:
         Why norms were not folded into convolutions, one sentence for each kind that is left.
     shapes : tuple of tuple of int
         Smallest, usual and largest input of a TensorRT engine; empty for ONNX, which takes any.
+    of_objects : tuple of str
+        What the last channels of the output tell of objects, each through a sigmoid.
     """
 
     path: str
@@ -42,6 +44,7 @@ class ExportResult:
     checked_shape: tuple[int, ...]
     kept_norms: tuple[str, ...] = ()
     shapes: tuple[tuple[int, ...], ...] = ()
+    of_objects: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """Give the result as JSON can hold it."""
@@ -54,6 +57,11 @@ class ExportResult:
             f"most {self.largest_error:.0e} at {_sizes(self.checked_shape)}",
             *self.kept_norms,
         ]
+        if self.of_objects:
+            lines.append(
+                f"the last {len(self.of_objects)} channels of 'logits' are "
+                f"{', '.join(self.of_objects)}, each through a sigmoid; those before are classes"
+            )
         if self.shapes:
             smallest, usual, largest = map(_sizes, self.shapes)
             lines.append(f"takes {smallest} to {largest}, fastest at {usual}")
@@ -73,7 +81,7 @@ def export(config: ExportConfig) -> Run[ExportResult]:
     ZigguratError
         The format cannot hold the network, or its packages are missing; nothing is written.
     """
-    read_spec(config.model)  # before anything slow
+    spec = read_spec(config.model)  # before anything slow
     out = config.out or _beside(config.model, _SUFFIX[config.format])
     _check_place(out, config)
     yield Progress("export", message=f"writing {out} and comparing it with torch")
@@ -85,6 +93,7 @@ def export(config: ExportConfig) -> Run[ExportResult]:
         checked_shape=report.checked_shape,
         kept_norms=report.kept,
         shapes=report.shapes,
+        of_objects=spec.shapes,
     )
 
 

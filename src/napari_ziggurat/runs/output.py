@@ -262,12 +262,12 @@ def _create_labels(output: Output) -> None:
 
 
 def _create_probabilities(output: Output) -> None:
-    classes = output.plan.spec.classes
+    names = output.plan.spec.outputs
     create_output(
         output.probabilities,
-        output_grid(output.plan, channels=len(classes)),
+        output_grid(output.plan, channels=len(names)),
         kind="image",
-        channels=[c.name for c in classes],
+        channels=names,
         version=output.plan.version,
         attributes={"ziggurat": {**output.record, "content": PROBABILITIES}},
     )

@@ -139,6 +139,7 @@ class Session:
             tuple(c.value for c in plan.spec.classes),
             labels=not (plan.lattice.blend or plan.weights),
             probabilities=plan.probabilities or plan.lattice.blend or bool(plan.weights),
+            shapes=len(plan.spec.shapes),
         )
         return CellPredictor(plan.lattice, plan.levels, decision, self.predictor)
 
@@ -310,7 +311,7 @@ def _selected(network: SegmentationNetwork, levels: Sequence[PredictedLevel]) ->
 def _averaged(network: nn.Module, spec: ModelSpec, options: SegmentOptions) -> nn.Module:
     """Give a network that sees each window as often as it was asked to."""
     views = views_of(spec, options)
-    return network if len(views) == 1 else AveragedNetwork(network, views)
+    return network if len(views) == 1 else AveragedNetwork(network, views, len(spec.shapes))
 
 
 def _digest(model: Model) -> str:

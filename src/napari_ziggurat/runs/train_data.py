@@ -9,7 +9,7 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Spacing
 from napari_ziggurat.images import Image
 from napari_ziggurat.images.annotation import found_values
-from napari_ziggurat.images.class_names import named_classes
+from napari_ziggurat.images.class_names import named_classes, object_classes
 from napari_ziggurat.images.units import convert_length
 from napari_ziggurat.networks import ModelSpec
 from napari_ziggurat.progress import Run
@@ -119,6 +119,7 @@ def read_training(
         code, classes, earlier = _fresh_code(config, pairs)
     else:
         refuse_other(parent, pairs[0][0])
+        refuse_other_task(parent, config)
         code, classes, earlier = yield from _code_after(parent, config, pairs)
     opened = to_volumes(pairs, code, config.level)
     spacing = _common_spacing(opened)
@@ -134,7 +135,7 @@ def read_training(
     notes = (
         _images_note(pairs, volumes[: _count(pairs, volumes)], spacing),
         *_earlier_notes(earlier),
-        _classes_note(code),
+        _objects_note(code) if code.objects else _classes_note(code),
         *_times_notes(pairs),
         *_lost_notes(index, volumes[0]),
     )
@@ -151,14 +152,17 @@ _Decided = tuple[LabelCode, tuple[LabelClass, ...], Earlier]
 
 def _fresh_code(config: TrainConfig, pairs: Sequence[Pair]) -> _Decided:
     labels = [labels for _, labels in pairs]
-    dense, foreground = not config.sparse, config.task == "foreground"
-    code = find_code(labels, dense=dense, foreground=foreground)
+    code = find_code(
+        labels, dense=not config.sparse, foreground=config.foreground, objects=bool(config.shapes)
+    )
+    if config.shapes:
+        return code, object_classes(labels), Earlier()
     return code, named_classes(labels[0], code.values), Earlier()
 
 
 def _code_after(parent: ModelSpec, config: TrainConfig, pairs: Sequence[Pair]) -> Run[_Decided]:
     """Decide the classes of a training that goes on from a model, and what it replays."""
-    name, dense, foreground = str(config.from_model), not config.sparse, config.task == "foreground"
+    name, dense, foreground = str(config.from_model), not config.sparse, config.foreground
     earlier = yield from read_earlier(parent, name, pairs, replay=config.replay == "on")
     found: set[int] = set()
     for _, labels in pairs:
@@ -170,8 +174,8 @@ def _code_after(parent: ModelSpec, config: TrainConfig, pairs: Sequence[Pair]) -
     known = [c.value for c in parent.classes]
     stated = stated_classes([labels for _, labels in pairs], sorted(found | set(known)))
     classes = decide_classes(parent.classes, stated, found, config.classes)
-    code = LabelCode(tuple(c.value for c in classes), dense=dense, foreground=foreground)
-    return code, classes, earlier
+    values, objects = tuple(c.value for c in classes), bool(config.shapes)
+    return LabelCode(values, dense, foreground, objects), classes, earlier
 
 
 def refuse_other(spec: ModelSpec, image: Image) -> None:
@@ -185,6 +189,16 @@ def refuse_other(spec: ModelSpec, image: Image) -> None:
                 f"--from needs a model with the same {what}: it has {old}, the data {new}. "
                 "Train a fresh network by leaving --from out."
             )
+
+
+def refuse_other_task(spec: ModelSpec, config: TrainConfig) -> None:
+    """Refuse to go on from a model that learned shapes of objects without them, or without."""
+    if tuple(spec.shapes) != config.shapes:
+        raise InputError(
+            f"--from goes on with what the model learned, which is --task {spec.task}, and this is "
+            f"--task {config.task}: their outputs are not the same. Say --task {spec.task}, or "
+            "train a fresh network by leaving --from out."
+        )
 
 
 def _earlier_notes(earlier: Earlier) -> list[str]:
@@ -271,6 +285,12 @@ def _classes_note(code: LabelCode) -> str:
     kind = "every voxel" if code.dense else "strokes"
     background = "0 is background" if code.has_background else "without a background"
     return f"classes {_listed(code.values)} ({background}), from {kind}"
+
+
+def _objects_note(code: LabelCode) -> str:
+    kind = "labels of every voxel" if code.dense else "strokes"
+    known = "their boundary and distance" if code.dense else "their boundary, as far as it is told"
+    return f"objects, each with a number of its own, from {kind}; {known} are learned as well"
 
 
 def _times_notes(pairs: Sequence[Pair]) -> list[str]:

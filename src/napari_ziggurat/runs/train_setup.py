@@ -214,16 +214,15 @@ def decide(
     network = (
         _network(config, named, shape, data)
         if parent is None
-        else with_outputs(parent.spec.network, len(data.classes))
+        else with_outputs(parent.spec.network, len(data.classes) + len(config.shapes))
     )
     shape = _fit(shape, network, machine, config.depth)
     around = _around(network, shape)
     _refuse_scales(config, around)
     # A class that is not there is refused now, not after the training.
     told_shares(config.class_shares, data.classes)
-    if around is not None:
-        data = replace(data, volumes=[v.surrounded(around.factor) for v in data.volumes])
-        validation = [v.surrounded(around.factor) for v in validation]
+    data = replace(data, volumes=_as_seen(data.volumes, shape, around))
+    validation = _as_seen(validation, shape, around)
     sampler = Sampler(
         data.volumes, each, data.index, shape.patch, _balanced(data.index), around=around
     )
@@ -245,6 +244,15 @@ def _around(network: NetworkConfig, shape: Design) -> SurroundGrids | None:
     """Give the grids of the surroundings that a network sees, along the axes of the images."""
     grids = network.surroundings
     return grids and grids.seen_by(len(shape.patch))
+
+
+def _as_seen(
+    volumes: Sequence[LabelledVolume], shape: Design, around: SurroundGrids | None
+) -> list[LabelledVolume]:
+    """Let surroundings be read, where they are seen, and shapes of objects as the network can."""
+    if around is not None:
+        volumes = [each.surrounded(around.factor) for each in volumes]
+    return [each.shaped(by_plane=shape.dims < len(shape.patch)) for each in volumes]
 
 
 def _around_words(volume: LabelledVolume, grids: SurroundGrids | None) -> tuple[str, ...]:
@@ -271,7 +279,7 @@ def _network(
     config: TrainConfig, named: str | Composition, shape: Design, data: TrainData
 ) -> NetworkConfig:
     channels = len(data.volumes[0].image.channels)
-    topology = shape.topology(channels, len(data.code.values))
+    topology = shape.topology(channels, len(data.code.values) + len(config.shapes))
     network = configure_network(named, topology, **_choices(config))
     if config.deep_supervision is None:
         return network

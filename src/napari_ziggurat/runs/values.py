@@ -22,6 +22,7 @@ __all__ = [
     "GateText",
     "ImageSource",
     "ImageSources",
+    "LearnedTask",
     "Level",
     "Levels",
     "LocalPath",
@@ -226,6 +227,7 @@ DeviceText = Annotated[str, AfterValidator(_check_device)]
 ClassTexts = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_check_class_texts)]
 VoxelPlace = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_split)]
 Task = Literal["semantic", "foreground"]
+LearnedTask = Literal["semantic", "foreground", "instance"]
 Level = Annotated[int, Field(ge=0)]
 Levels = Annotated[tuple[Level, ...], BeforeValidator(_split), AfterValidator(_check_levels)]
 Views = Annotated[

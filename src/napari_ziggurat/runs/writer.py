@@ -126,8 +126,8 @@ class BlockWriter:
 
     def _with_leading(self, task: Task, store: _Store, box: Box) -> Box:
         time = [(task.time, task.time + 1)] if self.plan.image.axes.has("t") else []
-        classes = [(0, len(self.plan.spec.classes))] if store.kind == "image" else []
-        start, stop = zip(*time, *classes, *zip(box.start, box.stop, strict=True), strict=True)
+        channels = [(0, len(self.plan.spec.outputs))] if store.kind == "image" else []
+        start, stop = zip(*time, *channels, *zip(box.start, box.stop, strict=True), strict=True)
         return Box(start, stop)
 
     def _files(self, task: Task) -> Iterator[Path]:

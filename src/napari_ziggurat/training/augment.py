@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Augmentation", "Symmetry"]
 
-_KEYS = ("image", "target")
+_KEYS = ("image", "target", "shapes")
+_CODED = ("target", "shapes")  # uint8, where 0 is ignored; shapes are there where they are learned
 _COARSE = "coarse"
 _PLAIN = "plain_"  # before the names of images whose grey values were not changed
 
@@ -102,7 +103,8 @@ class Augmentation:
         Parameters
         ----------
         patch : mapping
-            ``image`` and ``target``, and ``coarse`` where surroundings are seen, as in `together`.
+            ``image`` and ``target``, and ``coarse`` where surroundings are seen, as in `together`;
+            ``shapes`` (2, (Z), Y, X) uint8 where they are learned, 0 unknown.
         seed : int
             Decides every random choice.
 
@@ -112,9 +114,9 @@ class Augmentation:
             The same keys, with ``plain_image`` and ``plain_coarse``: turned and zoomed alike.
         """
         done = self._changed({**patch, "target": patch["target"][None]}, seed)
-        names = [name for name in done if name != "target"]
-        target = np.asarray(done["target"], np.uint8)[0]
-        return {**{name: np.asarray(done[name], np.float32) for name in names}, "target": target}
+        types = {name: np.uint8 if name in _CODED else np.float32 for name in done}
+        found = {name: np.asarray(done[name], types[name]) for name in done}
+        return {**found, "target": found["target"][0]}
 
     def _changed(self, patch: dict[str, NDArray[Any]], seed: int) -> Mapping[str, Any]:
         self._steps.set_random_state(seed=seed)
@@ -183,8 +185,9 @@ def _affine(symmetry: Symmetry) -> RandAffined:
         prob=0.3,
         rotate_range=(angle,) if symmetry.dims == 2 else (angle, tilt, tilt),
         scale_range=zooms[-symmetry.dims :],
-        mode=("bilinear", "nearest"),
-        padding_mode=("reflection", "zeros"),  # 0 is ignored
+        mode=("bilinear", "nearest", "nearest"),
+        padding_mode=("reflection", "zeros", "zeros"),  # 0 is ignored
+        allow_missing_keys=True,
     )
 
 

@@ -27,6 +27,7 @@ from napari_ziggurat.training.augment import Augmentation
 from napari_ziggurat.training.losses import class_weights, deep_supervision_loss
 from napari_ziggurat.training.pull import Pull, parameter_groups
 from napari_ziggurat.training.sampling import Sampler
+from napari_ziggurat.training.shape_loss import shape_loss
 from napari_ziggurat.training.state import TrainingState
 from napari_ziggurat.training.teacher import Teacher, Unlabelled, ramp, unlabelled_loss
 from napari_ziggurat.training.zoom import Zoom, draw_zoomed
@@ -67,6 +68,8 @@ class Batch:
         0 ignored.
     coarse : (N, C, (Z), Y, X) float32 tensor or None
         Surroundings, where the network sees them.
+    shapes : (N, 2, (Z), Y, X) uint8 tensor or None
+        Shape targets, 0 unknown, where they are learned.
     plain_image, plain_coarse : tensors or None
         Both with their grey values as they were, for a teacher.
     """
@@ -74,6 +77,7 @@ class Batch:
     image: torch.Tensor
     target: torch.Tensor
     coarse: torch.Tensor | None = None
+    shapes: torch.Tensor | None = None
     plain_image: torch.Tensor | None = None
     plain_coarse: torch.Tensor | None = None
 
@@ -354,13 +358,16 @@ def _draw_patch(
     sampler: Sampler, recipe: Recipe, rng: np.random.Generator
 ) -> dict[str, NDArray[Any]]:
     if recipe.zoom is not None:
-        image, target = draw_zoomed(sampler, recipe.zoom, rng)
-        return {"image": image, "target": target}
+        return draw_zoomed(sampler, recipe.zoom, rng)
     number, box = sampler.place(rng)
     image, target = sampler.read(number, box)
-    coarse = sampler.read_around(number, box)
-    seen: dict[str, NDArray[Any]] = {"image": image, "target": target}
-    return seen if coarse is None else {**seen, "coarse": coarse}
+    seen: dict[str, NDArray[Any] | None] = {
+        "image": image,
+        "target": target,
+        "coarse": sampler.read_around(number, box),
+        "shapes": sampler.read_shapes(number, box, target),
+    }
+    return {name: each for name, each in seen.items() if each is not None}
 
 
 def begin(trainee: Trainee) -> TrainingState:
@@ -419,6 +426,7 @@ def _step(trainee: Trainee, batch: Batch, state: TrainingState, used: float) -> 
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
         logits = network(*batch.inputs(device))
     weights = torch.tensor(class_weights(trainee.sampler.shares, used), device=device)
+    shapes, logits = [e[:, len(weights) :] for e in logits], [e[:, : len(weights)] for e in logits]
     loss = deep_supervision_loss(
         logits,
         target,
@@ -427,6 +435,9 @@ def _step(trainee: Trainee, batch: Batch, state: TrainingState, used: float) -> 
         background=trainee.sampler.volumes[0].code.has_background,
         focal=trainee.recipe.focal,
     )
+    if batch.shapes is not None:
+        codes = batch.shapes.to(device, non_blocking=True)
+        loss = loss + shape_loss(shapes, codes, trainee.recipe.depths)
     if (teacher := state.teacher) is not None:
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             seen = batch.inputs(device, plain=True)

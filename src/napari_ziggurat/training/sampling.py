@@ -106,6 +106,26 @@ class Sampler:
             np.pad(target, missing),  # padding is ignored by the loss
         )
 
+    @property
+    def learns_shapes(self) -> bool:
+        """Whether labels are objects whose shapes are learned as well."""
+        return self.volumes[0].code.objects
+
+    def read_shapes(
+        self, number: int, wanted: Box, target: NDArray[np.uint8]
+    ) -> NDArray[np.uint8] | None:
+        """Read the shape targets (2, (Z), Y, X) of a patch, known where its target is labelled.
+
+        None where labels are no objects.
+        """
+        if not self.learns_shapes:
+            return None
+        volume = self.volumes[number]
+        box = wanted.intersect(Box.whole(volume.shape))
+        missing = [(0, p - n) for p, n in zip(self.patch, box.shape, strict=True)]
+        shapes = np.pad(volume.read_shapes(box), [(0, 0), *missing])
+        return np.where(target > 0, shapes, np.uint8(0))
+
     def read_around(self, number: int, patch: Box) -> NDArray[np.float32] | None:
         """Read the surroundings of a patch, normalised like it; None where none are seen."""
         if self.around is None:

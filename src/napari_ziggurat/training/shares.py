@@ -50,7 +50,8 @@ def estimate_shares(
     """
     everywhere = replace(trainee.sampler, everywhere=True)
     batches = (make_batch(everywhere, None, trainee.recipe, n) for n in range(SHARES_BATCHES))
-    found = np.concatenate([_posteriors(trainee.network, batch) for batch in batches])
+    classes = len(trainee.sampler.shares)
+    found = np.concatenate([_posteriors(trainee.network, batch, classes) for batch in batches])
     taught = _taught(trainee)
     temperature = fit_temperature(strokes, taught)
     estimated = expectation_maximisation(_sharpened(found, temperature), taught)
@@ -79,10 +80,10 @@ def _taught(trainee: Trainee) -> NDArray[np.float64]:
     return taught
 
 
-def _posteriors(network: nn.Module, batch: Batch) -> NDArray[np.float32]:
+def _posteriors(network: nn.Module, batch: Batch, classes: int) -> NDArray[np.float32]:
     """Class probabilities (n, classes) of evenly spread voxels."""
     device = next(network.parameters()).device
-    logits: torch.Tensor = network(*batch.inputs(device)).float()
+    logits: torch.Tensor = network(*batch.inputs(device))[:, :classes].float()
     rows = logits.softmax(dim=1).movedim(1, -1).flatten(0, -2)
     step = max(1, len(rows) // (_VOXELS * len(batch.image)))
     voxels: NDArray[np.float32] = rows[::step].cpu().numpy()

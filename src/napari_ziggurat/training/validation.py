@@ -119,7 +119,10 @@ def patch_logits(
     target = volume.read_target(box)[0 if look.flat else ...]
     seen = _seen(volume, intensity, box, look.patch, look.around)
     inputs = (torch.from_numpy(e[:, 0] if look.flat else e)[None].to(device) for e in seen)
-    return target, crop(network(*inputs), target.shape)[0]
+    logits = crop(network(*inputs), target.shape)[0]
+    if volume.code.objects:  # channels that tell of objects follow those of the classes
+        logits = logits[: len(volume.code.values)]
+    return target, logits
 
 
 def _seen(

@@ -13,10 +13,11 @@ from napari_ziggurat.classes import EXPLICIT_BACKGROUND
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box, mirrored
 from napari_ziggurat.images import Image
-from napari_ziggurat.images.annotation import encode_target
+from napari_ziggurat.images.annotation import encode_target, whole_numbers
 from napari_ziggurat.images.block_cache import BlockCache
 from napari_ziggurat.images.coarser import CoarserImage
 from napari_ziggurat.progress import Progress, Run
+from napari_ziggurat.training.instance_targets import context, shape_targets
 
 __all__ = [
     "FoundLabels",
@@ -39,11 +40,14 @@ class LabelCode:
         Every voxel is labelled and 0 means background; else 0 means unlabelled.
     foreground : bool
         Every non-zero label is class 1.
+    objects : bool
+        And each of its values is an object, whose shape is learned as well.
     """
 
     values: tuple[int, ...]
     dense: bool
     foreground: bool
+    objects: bool = False
 
     @property
     def has_background(self) -> bool:
@@ -74,6 +78,10 @@ class LabelledVolume:
         Where surroundings are read, for networks that see them.
     held_around : array or None
         The whole of it in memory.
+    by_plane : bool
+        Shapes of objects are those of their sections.
+    held_shapes : array or None
+        Shape targets in memory.
     cache : BlockCache or None
         Through which image and labels are read where they are not in memory.
     """
@@ -88,6 +96,8 @@ class LabelledVolume:
     region: Box | None = None
     around: CoarserImage | None = None
     held_around: NDArray[Any] | None = None
+    by_plane: bool = False
+    held_shapes: NDArray[np.uint8] | None = None
     cache: BlockCache | None = None
 
     @property
@@ -104,6 +114,7 @@ class LabelledVolume:
     def bytes(self) -> int:
         """Size of image and labels when held in memory."""
         per_voxel = self.image.dtype.itemsize * len(self.image.channels) + 1
+        per_voxel += 2 * self.code.objects
         return Box.whole(self.shape).size * per_voxel
 
     def read(self, box: Box) -> tuple[NDArray[Any], NDArray[np.uint8]]:
@@ -122,6 +133,19 @@ class LabelledVolume:
             return self.held[1][box.slices]
         time = min(self.time, self.labels.times - 1)
         return self.code.encode(self._read(self.labels, self.label_level, box, time)[0])
+
+    def read_shapes(self, box: Box) -> NDArray[np.uint8]:
+        """Shape targets (2, (Z), Y, X) of a box, as `shape_targets` codes them."""
+        if self.held_shapes is not None:
+            return self.held_shapes[(slice(None), *box.slices)]
+        spacing = self.image.levels[self.level].spacing.values
+        margin = (0, *context(spacing[1:])) if self.by_plane else context(spacing)
+        seen = box.grow(margin).intersect(Box.whole(self.shape))
+        time = min(self.time, self.labels.times - 1)
+        labels = self._read(self.labels, self.label_level, seen, time)[0]
+        ids = whole_numbers(labels, "The labels")
+        targets = shape_targets(ids, spacing, dense=self.code.dense, by_plane=self.by_plane)
+        return targets[(slice(None), *box.relative_to(seen.start).slices)]
 
     def is_silent(self, box: Box) -> bool:
         """Tell without reading that nothing in a box is labelled; not always where that is so."""
@@ -154,13 +178,26 @@ class LabelledVolume:
 
     def part(self, box: Box) -> "LabelledVolume":
         """Give a box as a volume of its own; what is in memory is shared."""
-        held = self.held and (self.held[0][(slice(None), *box.slices)], self.held[1][box.slices])
-        return replace(self, held=held, region=self._stored(box))
+        inside = (slice(None), *box.slices)
+        held = self.held and (self.held[0][inside], self.held[1][box.slices])
+        shapes = None if self.held_shapes is None else self.held_shapes[inside]
+        return replace(self, held=held, held_shapes=shapes, region=self._stored(box))
 
     def hold(self) -> "LabelledVolume":
         """Keep image and target in memory."""
         box = Box.whole(self.shape)
         return replace(self, held=(self.read_image(box), self.read_target(box)))
+
+    def shaped(self, *, by_plane: bool) -> "LabelledVolume":
+        """Let shape targets be read, of whole objects or of their sections.
+
+        Where the labels are in memory they are made once, of whole objects; else for each patch,
+        of what lies within some voxels of it.
+        """
+        volume = replace(self, by_plane=by_plane, held_shapes=None)
+        if self.held is None or not self.code.objects:
+            return volume
+        return replace(volume, held_shapes=volume.read_shapes(Box.whole(self.shape)))
 
     def cached(self, cache: BlockCache) -> "LabelledVolume":
         """Read through a cache, unless it is in memory as a whole."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from napari_ziggurat.training.sampling import Sampler
 
-__all__ = ["Zoom", "draw_zoomed", "zoomed"]
+__all__ = ["Zoom", "draw_zoomed", "zoomed", "zoomed_shapes"]
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,25 @@ class Zoom:
     axes: int
 
 
-def draw_zoomed(
-    sampler: Sampler, zoom: Zoom, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Draw one patch at a random scale: image (C, (Z), Y, X), target ((Z), Y, X), 0 ignored."""
+def draw_zoomed(sampler: Sampler, zoom: Zoom, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    """Draw one patch at a random scale.
+
+    Returns
+    -------
+    dict
+        ``image`` (C, (Z), Y, X), ``target`` ((Z), Y, X) with 0 ignored, and where shapes are
+        learned ``shapes`` (2, (Z), Y, X) with 0 unknown.
+    """
     scale = math.exp(rng.uniform(math.log(zoom.low), math.log(zoom.high)))
     kept = len(sampler.patch) - zoom.axes
     wanted = [n if a < kept else max(1, round(n * scale)) for a, n in enumerate(sampler.patch)]
-    return zoomed(*replace(sampler, patch=tuple(wanted)).draw(rng), sampler.patch)
+    wide = replace(sampler, patch=tuple(wanted))
+    number, box = wide.place(rng)
+    image, target = wide.read(number, box)
+    shapes = wide.read_shapes(number, box, target)
+    image, target = zoomed(image, target, sampler.patch)
+    patch: dict[str, NDArray[Any]] = {"image": image, "target": target}
+    return patch if shapes is None else {**patch, "shapes": zoomed_shapes(shapes, sampler.patch)}
 
 
 def zoomed(
@@ -64,6 +75,18 @@ def zoomed(
     if target.shape == shape:
         return image, target
     return _resized(image, shape), _resized_target(target, shape)
+
+
+def zoomed_shapes(shapes: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Bring shape targets (2, (Z), Y, X) to another shape.
+
+    A voxel has the mean of what is known in it, and is unknown where nothing is.
+    """
+    if shapes.shape[1:] == shape:
+        return shapes
+    known = _resized((shapes > 0).astype(np.float32), shape)
+    means = _resized(shapes.astype(np.float32), shape) / np.maximum(known, 1e-6)
+    return np.where(known > 1e-6, np.rint(means).clip(1, 255), 0).astype(np.uint8)
 
 
 def _resized(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:

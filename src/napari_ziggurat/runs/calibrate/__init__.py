@@ -95,12 +95,13 @@ def calibrate(config: CalibrateConfig) -> Run[CalibrateResult | ObjectsCalibrati
         The model has what is fitted, and it may not be replaced.
     """
     model = load_model(config.model)
-    if getattr(model.spec, "shapes", ()) and not config.levels:
+    if model.spec.shapes and not config.levels:
         return (yield from calibrate_objects(config, model))
     return (yield from _calibrate_levels(config, model))
 
 
 def _calibrate_levels(config: CalibrateConfig, model: Model) -> Run[CalibrateResult]:
+    _refuse_shapes(model)
     if model.spec.level_weights is not None and not config.overwrite:
         raise ExistsError(
             f"'{config.model}' has weights of levels already. Give --overwrite to replace them; "
@@ -129,6 +130,14 @@ def _calibrate_levels(config: CalibrateConfig, model: Model) -> Run[CalibrateRes
     fused = LevelScore("fused", *_sums(alone), sum(seconds), scores[-1])
     names = {each.value: each.name for each in model.spec.classes}
     return CalibrateResult(str(config.model), alone, fused, names, gates)
+
+
+def _refuse_shapes(model: Model) -> None:
+    if model.spec.shapes:
+        raise InputError(
+            "Levels are fused class by class, and this model tells of objects, whose boundaries "
+            "are as thick as the voxels of a level; calibrate a model of another --task."
+        )
 
 
 def _open(config: CalibrateConfig) -> list[Pair]:
@@ -227,7 +236,7 @@ def _labelled(
     code = LabelCode(
         tuple(each.value for each in model.spec.classes),
         dense=not config.sparse,
-        foreground=model.spec.task == "foreground",
+        foreground=model.spec.task != "semantic",
     )
     found = []
     for n, (pair, plan) in enumerate(zip(pairs, plans, strict=True)):

@@ -27,7 +27,10 @@ class InfoConfig(SourceSettings):
 
     image: Annotated[
         ImageSource,
-        setting("Image file, OME-Zarr (also by URL) or folder of images.", positional=True),
+        setting(
+            "Image file, OME-Zarr (also by URL) or folder of images; or folder of a model.",
+            positional=True,
+        ),
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from napari_ziggurat.classes import SHAPES, Shape
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.runs.class_shares import ESTIMATED, PAINTED, check_shares
 from napari_ziggurat.runs.config.retraining import RetrainSettings
@@ -29,6 +30,7 @@ from napari_ziggurat.runs.settings import setting
 from napari_ziggurat.runs.values import (
     Count,
     ImageSources,
+    LearnedTask,
     Level,
     Levels,
     LocalPath,
@@ -37,7 +39,6 @@ from napari_ziggurat.runs.values import (
     Positive,
     Scales,
     Share,
-    Task,
     parse_bytes,
 )
 
@@ -52,8 +53,11 @@ class _LearningSettings(LabelledSettings):
 
     out: Annotated[LocalPath, setting("Folder that the model is written to.")]
     task: Annotated[
-        Task,
-        setting("semantic: classes as labelled; foreground: every label is class 1."),
+        LearnedTask,
+        setting(
+            "semantic: classes as labelled; foreground: every label is class 1; instance: each "
+            "label is an object of its own, and where objects end is learned as well."
+        ),
     ] = "semantic"
     level: Annotated[
         Level | None,
@@ -62,6 +66,16 @@ class _LearningSettings(LabelledSettings):
     val_image: Annotated[ImageSources, setting("Image to validate on; may be said again.")] = ()
     val_labels: Annotated[ImageSources, setting("Labels of --val-image.")] = ()
     overwrite: OverwriteSetting = False
+
+    @property
+    def foreground(self) -> bool:
+        """Every label that is not background is class 1."""
+        return self.task != "semantic"
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """What is learned of objects beside their class."""
+        return SHAPES if self.task == "instance" else ()
 
     @model_validator(mode="after")
     def _check_validation(self) -> Self:
@@ -212,6 +226,17 @@ class TrainConfig(RetrainSettings, _LearningSettings):
                 raise InputError(
                     f"{self.option(field)} is for strokes, which leave voxels unlabelled; --labels "
                     f"labels every voxel. Leave out {self.option(field)}, or give --annotation."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_objects(self) -> Self:
+        """Refuse what teaches voxels without a label where the shape of objects is learned."""
+        for field in ("unlabelled", "alike"):
+            if self.shapes and getattr(self, field):
+                raise InputError(
+                    f"{self.option(field)} tells of classes and not of where objects end; leave "
+                    f"it out, or say another --task than instance."
                 )
         return self
 

@@ -39,7 +39,9 @@ class Kinds:
         task = record.get("task")
         has_ids = task == "instance" or record.get("content") == OBJECTS
         truth = config.objects or ("ids" if has_ids else None)
-        semantic = truth == "ids" and task in ("semantic", "foreground")
+        # The labels of a model that tells of objects are classes still: objects are made of them.
+        told = bool(record.get("shapes")) and record.get("content") != OBJECTS
+        semantic = truth == "ids" and (told or task in ("semantic", "foreground"))
         prediction = config.predicted_objects or ("components" if semantic else truth)
         foreground = (config.task or task) == "foreground" or "ids" in (truth, prediction)
         return cls(truth, prediction, foreground)

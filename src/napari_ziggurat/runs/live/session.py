@@ -26,6 +26,15 @@ __all__ = ["LiveTraining"]
 _LOOK_EVERY = 0.2  # seconds between looks for strokes while there are too few
 
 
+def _refuse_objects(config: TrainConfig, parent: Model | None) -> None:
+    """Refuse what takes whole objects, which are not there while a person paints."""
+    if config.shapes or (parent is not None and parent.spec.shapes):
+        raise InputError(
+            "A live training learns classes, and --task instance learns where objects end: train "
+            "it with 'ziggurat train', or take a model of another task here."
+        )
+
+
 class LiveTraining:
     """A training that takes in strokes while it runs; a context manager that ends it.
 
@@ -77,6 +86,7 @@ class LiveTraining:
         self.saved: TrainResult | None = None
         self._config = live_config(image, labels) if config is None else config
         self._image, self._parent = image, parent or _named_parent(self._config)
+        _refuse_objects(self._config, self._parent)
         self._out = None if out is None else Path(out)
         _refuse_existing(self._out, overwrite=self._config.overwrite)
         self._holds_out = hold_out

@@ -4,7 +4,7 @@ import torch
 
 from napari_ziggurat.networks import Model, create_network
 from napari_ziggurat.networks.network import SegmentationNetwork
-from napari_ziggurat.networks.widen import with_classes
+from napari_ziggurat.networks.widen import start_low, with_classes
 from napari_ziggurat.runs.retrain.mix import Mix
 from napari_ziggurat.runs.train_setup import TrainSetup
 from napari_ziggurat.training.rounds import Counts, count_found
@@ -16,7 +16,9 @@ def start_network(setup: TrainSetup, parent: Model | None) -> SegmentationNetwor
     """Make the network: fresh, or with the weights of a parent, widened for new classes."""
     torch.manual_seed(setup.config.seed)
     network = create_network(setup.network)
-    if parent is not None:
+    if parent is None:
+        start_low(network, len(setup.config.shapes))
+    else:
         old, new = ([c.value for c in each] for each in (parent.spec.classes, setup.classes))
         state = with_classes(parent.network.state_dict(), parent.spec.network, old, new)
         network.load_state_dict(state, strict=True)

@@ -67,7 +67,7 @@ def suggest_boxes(
     """
     started = time.monotonic()
     task = Task.of(image, model, config)
-    asks = partial(UncertainNetwork, weights=task.weights)
+    asks = partial(UncertainNetwork, weights=task.weights, shapes=len(model.spec.shapes))
     with Session(model, _options(config, block), asks) as session:
         choice = choose_survey(task, partial(task.survey, session))
         notes = [*choice.survey.plan.notes, *task.notes, *choice.notes]

@@ -50,4 +50,5 @@ def spec_of(
         },
         versions=versions(),
         rounds=rounds,
+        shapes=setup.config.shapes,
     )
