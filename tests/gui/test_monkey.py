@@ -1,0 +1,34 @@
+"""Whatever is done in the window, in any order and at any time: nothing breaks, no stroke is lost.
+
+The monkey has a process of its own, so that its last words are heard when that process dies.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("napari", reason="napari is not installed")
+pytest.importorskip("pytestqt", reason="pytest-qt is not installed")
+pytestmark = pytest.mark.gui
+
+TESTS = Path(__file__).parents[1]
+SECONDS = 1200  # more than it ever needs, also on a machine that others use
+
+
+@pytest.mark.parametrize(
+    ("seed", "actions"), [(1, 120), pytest.param(2, 500, marks=pytest.mark.slow)]
+)
+def test_a_monkey_breaks_nothing_and_loses_no_stroke(
+    display: None, seed: int, actions: int
+) -> None:
+    path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+    words = [sys.executable, "-m", "monkey", "--seed", str(seed), "--actions", str(actions)]
+    played = subprocess.run(
+        words, env={**os.environ, "PYTHONPATH": path}, timeout=SECONDS, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert played.returncode == 0, f"exit code {played.returncode} with {words}:\n{played.stdout}"
+    assert f"{actions} actions" in played.stdout
