@@ -58,7 +58,9 @@ class Window:
             getattr(self.viewer, f"add_{kind}")(data, **options)
         self.draw()
 
-    def stroke(self, points: Sequence[tuple[float, float]], moves: int) -> tuple[list[float], float]:
+    def stroke(
+        self, points: Sequence[tuple[float, float]], moves: int
+    ) -> tuple[list[float], float]:
         """Draw from point to point, shares of the canvas.
 
         Gives seconds of each move of the mouse until it is drawn, and of the release.

@@ -7,6 +7,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monkey.ledger import Ledger
 
 _LAST = 30  # actions that are told
 _GIVE_UP = 900  # seconds
@@ -16,17 +20,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="monkey")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--actions", type=int, default=120)
-    parser.add_argument("--trace", action="store_true", help="tell each action when it is done")
     options = parser.parse_args()
     faulthandler.enable()
     faulthandler.dump_traceback_later(_GIVE_UP, exit=True)
     with tempfile.TemporaryDirectory(prefix="monkey", ignore_cleanup_errors=True) as folder:
         os.environ["HOME"] = folder  # annotations of what is in memory go there
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "settings.yaml")
-        return play(Path(folder), options.seed, options.actions, trace=options.trace)
+        return play(Path(folder), options.seed, options.actions)
 
 
-def play(folder: Path, seed: int, actions: int, *, trace: bool) -> int:
+def play(folder: Path, seed: int, actions: int) -> int:
     from qtpy.QtWidgets import QApplication
 
     from monkey.ledger import Ledger
@@ -43,25 +46,28 @@ def play(folder: Path, seed: int, actions: int, *, trace: bool) -> int:
     open_file(monkey, folder / "cells.ome.zarr")
     began = time.monotonic()
     for _ in range(actions):
-        monkey.act()
-        if trace:
-            sys.stderr.write(f"{time.monotonic() - began:7.2f} {monkey.done[-1]}\n")
+        with troubles.heard():
+            monkey.act()
+        sys.stderr.write(f"{time.monotonic() - began:7.2f} {monkey.done[-1]}\n")
         if troubles.found or monkey.wrong:
             break
     told = f"seed {seed}, {len(monkey.done)} actions in {time.monotonic() - began:.0f} s"
-    window.viewer.close()  # whatever goes on, perhaps with the mouse button down
-    window.pump(0.3)
-    application = QApplication.instance()
-    assert application is not None
-    application.aboutToQuit.emit()
-    wrong = [*troubles.found, *monkey.wrong, *ledger.differences()]
-    sys.stdout.write(
-        f"{told}, {ledger.assignments} assignments, {ledger.count} voxels are painted, "
-        f"{len(wrong)} troubles\n"
-    )
+    with troubles.heard():
+        window.viewer.close()  # whatever goes on, perhaps with the mouse button down
+        window.pump(0.3)
+        if (application := QApplication.instance()) is not None:
+            application.aboutToQuit.emit()
+        monkey.wrong += ledger.differences()
+    return report(told, ledger, [*troubles.found, *monkey.wrong], monkey.done)
+
+
+def report(told: str, ledger: "Ledger", wrong: list[str], done: list[str]) -> int:
+    """Say how it went; gives the exit code."""
+    painted = f"{ledger.assignments} assignments, {ledger.count} voxels are painted"
+    lines = [f"{told}, {painted}, {len(wrong)} troubles"]
     if wrong:
-        sys.stdout.write("\n".join(["Troubles:", *wrong, "Last actions:", *monkey.done[-_LAST:]]))
-        sys.stdout.write("\n")
+        lines += ["Troubles:", *wrong, "Last actions:", *done[-_LAST:]]
+    sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
     return 1 if wrong else 0
 

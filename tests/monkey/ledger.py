@@ -1,10 +1,12 @@
 """Ledger: what was painted, written down beside the store, and compared with the disk."""
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Ledger"]
 

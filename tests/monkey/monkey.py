@@ -242,6 +242,7 @@ def train_or_stop(monkey: Monkey) -> object:
         window.click(window.tab.train.button)
     if window.panel is not None:
         return window.tab.train.button.text()
+    return None
 
 
 @trick(5)
@@ -369,6 +370,7 @@ def replace_the_voxels(monkey: Monkey) -> object:
     if image is not None:
         image.data = np.array(image.data)[..., ::-1] if not image.rgb else np.array(image.data)
         return image.name
+    return None
 
 
 @trick(8)
@@ -380,6 +382,7 @@ def choose_image(monkey: Monkey) -> object:
         if chooser.answers and monkey.random.random() < 0.8:
             monkey.window.click(monkey.choose(chooser.answers))
         return chooser.layers.currentText()
+    return None
 
 
 @trick(3)
@@ -388,6 +391,7 @@ def choose_model(monkey: Monkey) -> object:
         name = monkey.choose([monkey.model, monkey.model, monkey.model / "none"])
         monkey.window.panel.model.open(name)
         return name.name
+    return None
 
 
 @trick(4)

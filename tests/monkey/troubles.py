@@ -5,6 +5,8 @@ import sys
 import threading
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 __all__ = ["Troubles"]
@@ -28,6 +30,14 @@ class Troubles(logging.Handler):
         logging.getLogger().addHandler(self)
         self._hear_qt()
         self._hear_the_dock()
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Take down an exception and go on."""
+        try:
+            yield
+        except Exception as error:
+            self._take("exception", type(error), error, error.__traceback__)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take errors of everybody, and warnings of our own code."""

@@ -97,8 +97,7 @@ class Window:
         Painter.press(self, key)  # type: ignore[arg-type]
 
     def stroke(self, points: Any, *, release: bool = True) -> list[Any]:
-        """Draw from point to point, shares of the canvas (x, y); gives where in the world it was.
-        """
+        """Draw from point to point, shares of the canvas (x, y); gives where it was."""
         from qtpy.QtCore import QPoint, Qt
 
         size = (self.canvas.width(), self.canvas.height())
