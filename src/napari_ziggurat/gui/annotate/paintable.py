@@ -60,7 +60,7 @@ class Paintable(Arranged):
                 f"This annotation has {self.size:,} voxels, too many for an array in memory. "
                 "Export it with 'ziggurat annotation export'."
             )
-        data = self[...]
+        data: NDArray[Any] = self[...]
         return data if dtype is None else data.astype(dtype, copy=False)
 
     def __deepcopy__(self, memo: object) -> NDArray[Any]:
