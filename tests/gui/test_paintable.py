@@ -80,3 +80,24 @@ def test_what_does_not_fit_into_memory_is_refused_in_words(
     monkeypatch.setattr("napari_ziggurat.gui.annotate.paintable._MOST", 10)
     with pytest.raises(InputError, match="annotation export"):
         np.asarray(Paintable(labels, "zyx"))
+
+
+def test_a_stamp_of_the_brush_reads_no_more_than_it_paints_on(
+    labels: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari.layers import Labels
+
+    layer = Labels(Paintable(labels, "zyx"), multiscale=False)
+    (read, sizes) = (labels.store.read, [])
+
+    def counted(box: Box) -> Any:
+        sizes.append(box.size)
+        return read(box)
+
+    monkeypatch.setattr(labels.store, "read", counted)
+    layer.brush_size = 3
+    layer.paint((2, 20, 20), 1, refresh=False)
+    assert sizes
+    assert max(sizes) <= 5 * 5
+    np.testing.assert_array_equal(np.asarray(layer.data[2]), np.asarray(layer.data)[2])
+    assert layer.data[2][20, 20] == 1

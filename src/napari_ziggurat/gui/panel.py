@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QFrame,
     QPushButton,
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["Panel"]
 
 _WIDTH = 340
+_DRAWN = 300  # ms after which the dock has been drawn
 _IN_MEMORY = (
     "These voxels are in memory only, so this window segments them. "
     "For a command line, save them and open the file."
@@ -82,8 +83,8 @@ class Panel(QWidget):
         self._jobs.at_close(self.image.forget)
         self._jobs.at_close(self.runner.forget)
         self._jobs.at_close(self.correct.forget)
-        looked = Handlers(self.machine.show_report, self.machine.fail)
-        self._jobs.start(ThreadJob(examine_machine), looked)
+        # When the dock is drawn: the import of torch in a thread keeps the window waiting.
+        QTimer.singleShot(_DRAWN, self._look_for_devices)
         self._read_image()
 
     def event(self, event: QEvent | None) -> bool:
@@ -172,6 +173,10 @@ class Panel(QWidget):
         self.correct.wanted.connect(partial(self.tabs.setCurrentWidget, self.annotate))
         self.view_button.clicked.connect(self._segment_view)
         self.whole_button.clicked.connect(self._segment_whole)
+
+    def _look_for_devices(self) -> None:
+        looked = Handlers(self.machine.show_report, self.machine.fail)
+        self._jobs.start(ThreadJob(examine_machine), looked)
 
     def _read_image(self) -> None:
         """Look for the image behind the chosen layer, in a thread: it may lie on a slow disk."""

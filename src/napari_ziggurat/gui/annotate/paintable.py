@@ -60,14 +60,16 @@ class Paintable(Arranged):
                 f"This annotation has {self.size:,} voxels, too many for an array in memory. "
                 "Export it with 'ziggurat annotation export'."
             )
-        data = self[...]
+        data: NDArray[Any] = self[...]
         return data if dtype is None else data.astype(dtype, copy=False)
 
     def __deepcopy__(self, memo: object) -> NDArray[Any]:
         """Give the voxels: a layer that napari duplicates is one in memory."""
         return np.array(self)
 
-    def __getitem__(self, key: Key) -> NDArray[Any]:
+    def __getitem__(self, key: Key) -> Any:
+        if isinstance(key, int):
+            return _Late(self, (key, ...))
         return np.array(super().__getitem__(key))  # napari paints on what it has read
 
     def __setitem__(self, key: Key, value: Any) -> None:
@@ -105,6 +107,29 @@ class Paintable(Arranged):
         for slab in slabs:
             np.copyto(result, slab.astype(np.uint8), where=slab != before)
         return result
+
+
+class _Late:
+    """A plane that is read when its voxels are asked for.
+
+    At each stamp of the brush napari takes ``data[0]`` and asks for nothing but its type, which
+    would read a whole plane of the annotation every time.
+    """
+
+    def __init__(self, data: Paintable, key: Key) -> None:
+        self._data, self._key = data, key
+        self.dtype, self.shape = data.dtype, data.shape[1:]
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        voxels = np.asarray(self._data[self._key])
+        return voxels if dtype is None else voxels.astype(dtype, copy=False)
+
+    def __getitem__(self, key: Key) -> Any:
+        return np.asarray(self)[key]
 
 
 class _Part:
