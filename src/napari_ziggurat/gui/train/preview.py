@@ -24,10 +24,15 @@ _OPACITY = 0.45
 class Preview:
     """Shows what is learned; the layer lies below the annotation and is never painted on."""
 
-    def __init__(self, viewer: "Viewer") -> None:
-        self._viewer = viewer
+    def __init__(self, viewer: "Viewer", name: str = "preview") -> None:
+        self._viewer, self._called = viewer, name
         self._layer: Labels | None = None
         self.opacity = _OPACITY
+
+    @property
+    def layer(self) -> "Labels | None":
+        """The layer, while something was shown."""
+        return self._layer
 
     def set_opacity(self, share: float) -> None:
         """Let more or less of the image be seen through."""
@@ -47,7 +52,7 @@ class Preview:
         place = level_place(whole.image, axes, Placement.of(image), piece.level, first)
         layer = self._layer
         if layer is None or layer not in self._viewer.layers:
-            self._layer = self._add(image, data, {**place, "name": f"{image.name}, preview"})
+            self._layer = self._add(image, data, {**place, "name": f"{image.name}, {self._called}"})
         elif layer.data.shape == data.shape and np.allclose(layer.translate, place["translate"]):
             layer.data[...] = data
             layer.refresh(extent=False, thumbnail=False, highlight=False)

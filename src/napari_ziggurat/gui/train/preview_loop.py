@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
     from napari_ziggurat.gui.source import Reading
-    from napari_ziggurat.gui.train.live import Live, Shown
+    from napari_ziggurat.gui.train.live import Previewed, Shown
 
 __all__ = ["PreviewLoop"]
 
@@ -34,16 +34,18 @@ class PreviewLoop(QObject):
     viewer : Viewer
     jobs : Jobs
         Owns the threads.
+    name : str
+        What the layer is called after its image.
     """
 
     said = Signal(str)  # why there is no preview; empty where there is one
 
-    def __init__(self, viewer: "Viewer", jobs: Jobs) -> None:
+    def __init__(self, viewer: "Viewer", jobs: Jobs, name: str = "preview") -> None:
         super().__init__()
         self._viewer, self._jobs = viewer, jobs
-        self.preview = Preview(viewer)
+        self.preview = Preview(viewer, name)
         self.step = 0  # of the training
-        self._of: tuple[Live, ImageLayer, Reading] | None = None
+        self._of: tuple[Previewed, ImageLayer, Reading] | None = None
         self._job: ThreadJob | None = None
         self._seen: Any = None  # where the view was at the last look
         self._moved = 0.0
@@ -53,7 +55,7 @@ class PreviewLoop(QObject):
         self._timer.setInterval(_EVERY)
         self._timer.timeout.connect(self._look)
 
-    def start(self, live: "Live", image: "ImageLayer", reading: "Reading") -> None:
+    def start(self, live: "Previewed", image: "ImageLayer", reading: "Reading") -> None:
         """Show a training on its image."""
         if self._of != (live, image, reading):
             (self._shown, self.step) = ((None, 0), 0)
@@ -66,6 +68,19 @@ class PreviewLoop(QObject):
         if remove:
             self.preview.remove()
             self._shown = (None, 0)
+
+    def go_back(self, step: int) -> None:
+        """Show a training again whose last steps were taken back."""
+        (self.step, self._shown) = (step, (None, 0))
+        if step == 0:
+            self.preview.remove()
+
+    def place(self) -> tuple[Box, int] | None:
+        """Give the visible voxels of level 0, ((Z), Y, X), and the time point."""
+        if self._of is None or self._of[1] not in self._viewer.layers:
+            return None
+        box = visible_box(self._viewer, self._of[1])
+        return None if box is None else _spatial(self._of[2], box)
 
     def _look(self) -> None:
         """Begin a preview where the view has come to rest, or more was learned."""
@@ -87,16 +102,14 @@ class PreviewLoop(QObject):
         if moved or (learned and box == where):
             self._begin(live, reading, box, now)
 
-    def _begin(self, live: "Live", reading: "Reading", box: Box, now: float) -> None:
+    def _begin(self, live: "Previewed", reading: "Reading", box: Box, now: float) -> None:
         (self._shown, self._began) = ((box, self.step), now)
-        at = dict(zip(reading.source.axes, zip(box.start, box.stop, strict=True), strict=True))
-        spatial = [at[letter] for letter in reading.image.axes.spatial]
-        (start, stop) = zip(*spatial, strict=True)
-        self._job = ThreadJob(partial(live.preview, Box(start, stop), at.get("t", (0, 1))[0]))
+        self._job = ThreadJob(partial(live.preview, *_spatial(reading, box)))
         self._jobs.start(self._job, Handlers(self._done, self._failed, ended=self._ended))
 
     def _done(self, shown: "Shown | None") -> None:
-        if shown is not None and self._of is not None and self._timer.isActive():
+        wanted = self._timer.isActive() and self.step > 0
+        if shown is not None and self._of is not None and wanted:
             (_, image, reading) = self._of
             if image in self._viewer.layers:
                 self.preview.show(image, reading, shown)
@@ -107,3 +120,10 @@ class PreviewLoop(QObject):
 
     def _ended(self) -> None:
         self._job = None
+
+
+def _spatial(reading: "Reading", box: Box) -> tuple[Box, int]:
+    """Take a box of a layer apart: its axes in space, and its time point."""
+    at = dict(zip(reading.source.axes, zip(box.start, box.stop, strict=True), strict=True))
+    (start, stop) = zip(*(at[letter] for letter in reading.image.axes.spatial), strict=True)
+    return Box(start, stop), at.get("t", (0, 1))[0]

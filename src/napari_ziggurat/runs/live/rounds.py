@@ -11,7 +11,7 @@ from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.runs.live.learning import Learning
 from napari_ziggurat.runs.live.results import Guard, Results
 from napari_ziggurat.runs.retrain.table import Comparison, compare
-from napari_ziggurat.training.rounds import HeldOut, count_found
+from napari_ziggurat.training.rounds import Counts, HeldOut, count_found
 from napari_ziggurat.training.state import TrainingState
 from napari_ziggurat.training.validation import Look, spread_patches
 
@@ -97,7 +97,8 @@ def compare_round(
     places = [(number, box, box) for number, box in boxes]
     scored = HeldOut(held.volumes, held.intensities, places, names, look)
     found = count_found(after, code.values, scored)
-    old, known = {}, ()
+    old: dict[str, Counts] = {}
+    known: tuple[int, ...] = ()
     if beginning.taught:
         before, known = beginning.average(), beginning.learning.setup.data.code.values
         results.settle(learning, before, beginning.shift)
