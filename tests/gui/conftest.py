@@ -137,9 +137,19 @@ class Dock:
 
 
 @pytest.fixture
-def open_dock(display: None, make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Any]:
+def open_dock(
+    display: None,
+    make_napari_viewer: Callable[..., Any],
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
     """Give a function that opens a window, adds an image by a function of yours, and the dock."""
+    import napari_ziggurat.gui.state as state
+
     docks: list[Dock] = []
+    left = tmp_path_factory.mktemp("state") / "dock.json"  # how one test leaves it is no matter
+    monkeypatch.setattr(state, "_file", lambda: left)
 
     def open_(
         add: Callable[[Any], Any] | None = None,

@@ -623,7 +623,7 @@ def test_voxels_that_are_no_numbers_are_refused_unless_somebody_says_what_they_a
         assert "2 voxels" in said
         assert "--nan-as" in said
     dock.click(dock.panel.options.button)
-    dock.qtbot.keyClicks(dock.panel.options.lines["nan_as"], "9")
+    dock.qtbot.keyClicks(dock.panel.options.entries["nan_as"].widget, "9")
     for button in (dock.panel.view_button, dock.panel.whole_button):
         assert not dock.run(button).startswith("⚠")
     wanted = prediction(np.nan_to_num(voxels, nan=9), model, Box.whole((96, 128)), "yx")
@@ -638,12 +638,12 @@ def test_options_are_those_of_the_command_line(
     dock = open_dock(lambda viewer: open_store(viewer, path))
     dock.choose(make_model())
     dock.click(dock.panel.options.button)
-    dock.qtbot.keyClicks(dock.panel.options.lines["level"], "0")
-    dock.qtbot.keyClicks(dock.panel.options.lines["device"], "cpu")
-    dock.qtbot.keyClicks(dock.panel.options.lines["depth"], "2")
-    dock.panel.options.switches["all_scales"].click()
+    dock.qtbot.keyClicks(dock.panel.options.entries["level"].widget, "0")
+    dock.qtbot.keyClicks(dock.panel.options.entries["device"].widget, "cpu")
+    dock.qtbot.keyClicks(dock.panel.options.entries["depth"].widget, "2")
+    dock.panel.options.entries["all_scales"].widget.click()
     assert dock.panel.output.command.endswith("--level 0 --all-scales --depth 2 --device cpu")
-    dock.qtbot.keyClicks(dock.panel.options.lines["level"], "x")
+    dock.qtbot.keyClicks(dock.panel.options.entries["level"].widget, "x")
     assert dock.panel.output.command == ""
     assert "⚠ --level cannot be '0x'" in dock.panel.output.text.toPlainText()
     dock.click(dock.panel.whole_button)
@@ -654,7 +654,7 @@ def test_the_view_takes_the_depth_that_was_typed(open_dock: Any, make_model: Any
     dock = open_dock(plane_layer)
     dock.choose(make_model("yx"))  # a network that has no depths to choose from
     dock.click(dock.panel.options.button)
-    dock.qtbot.keyClicks(dock.panel.options.lines["depth"], "1")
+    dock.qtbot.keyClicks(dock.panel.options.entries["depth"].widget, "1")
     assert "cannot be pruned" in dock.run(dock.panel.view_button)
 
 

@@ -39,6 +39,17 @@ def test_what_is_painted_is_learned_shown_and_saved_while_one_goes_on(
     assert painter.said.startswith("Saved")
     painter.viewer.scene.camera.zoom *= 2
     painter.dock.wait(lambda: preview.data.shape[1] < 100)
+    painter.dock.click(box.unsure_box)
+    painter.dock.wait(lambda: "halves, uncertainty" in painter.viewer.layers)
+    unsure = painter.viewer.layers["halves, uncertainty"]
+    assert unsure.data.shape == preview.data.shape
+    assert 0 <= unsure.data.min() <= unsure.data.max() <= 1
+    assert not preview.visible
+    assert painter.dock.panel.image.layer.name == "halves", "it is no image to be segmented"
+    assert painter.viewer.layers.selection.active is layer
+    painter.dock.click(box.unsure_box)
+    painter.dock.wait(lambda: "halves, uncertainty" not in painter.viewer.layers)
+    assert preview.visible
     painter.dock.click(box.button)
     painter.dock.wait(lambda: box.button.text() == "Continue")
     box.line.setText(str(tmp_path / "model"))

@@ -83,7 +83,6 @@ def test_voxels_of_every_type_are_the_same(
         {"zarr_format": 2, "fill_value": None},
         {"zarr_format": 2, "chunk_key_encoding": {"name": "v2", "separator": "/"}},
     ],
-    ids=str,
 )  # fmt: skip
 def test_voxels_of_every_storage_are_the_same(
     storage: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

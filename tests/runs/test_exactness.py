@@ -3,9 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from clusters import cluster
 from models import tiny_model
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
@@ -188,7 +187,7 @@ def _tasks(config: SegmentConfig) -> int:
 def test_a_dask_cluster_writes_the_same_files_though_a_worker_is_killed(
     config: SegmentConfig, calm: dict[str, str]
 ) -> None:
-    with _cluster() as client:
+    with cluster() as client:
         run = segment(config, client)
         for _ in run:
             if len(list((config.out / ".ziggurat" / "blocks").glob("*"))) > 0:
@@ -252,15 +251,3 @@ def test_more_processes_than_cores_are_refused_unless_threads_are_said(
     many = config.model_copy(update={"workers": 3, "threads": None})
     with pytest.raises(InputError, match=r"more processes than there are cores \(2\).*--threads 1"):
         finish(segment(many))
-
-
-@contextmanager
-def _cluster() -> Iterator[Any]:
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clusters import cluster
 from interrupting import stop_after
 from models import tiny_model
 from napari_ziggurat.errors import InputError
@@ -135,12 +136,28 @@ def test_several_processes_and_parts_decide_the_same(
 ) -> None:
     save_model(_model(_threshold(image, tmp_path)), tmp_path / "model")
     for name, more in (("workers", {"workers": 2, "threads": 1}), ("part", {"part": "0/2"})):
-        config = SegmentConfig.create(
-            {"image": image.source, "model": tmp_path / "model", "level": 0, "gate": "auto",
-             "block": (64, 64), "out": tmp_path / f"{name}.ome.zarr", **more}
-        )  # fmt: skip
+        config = _config(image, tmp_path, name, more)
         finish(segment(config))
-        assert np.array_equal(_labels(tmp_path / f"{name}.ome.zarr"), _labels(outs[1]))
+        assert np.array_equal(_labels(config.out), _labels(outs[1]))
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_dask_cluster_look_at_the_coarse_level_and_refine_the_same(
+    image: Image, outs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    save_model(_model(_threshold(image, tmp_path)), tmp_path / "model")
+    config = _config(image, tmp_path, "dask", {})
+    with cluster() as client:
+        finish(segment(config, client))
+    assert np.array_equal(_labels(config.out), _labels(outs[1]))
+    assert np.array_equal(_gate(image, config.out).states, _gate(image, outs[1]).states)
+
+
+def _config(image: Image, folder: Path, name: str, more: dict[str, object]) -> SegmentConfig:
+    return SegmentConfig.create(
+        {"image": image.source, "model": folder / "model", "level": 0, "gate": "auto",
+         "block": (64, 64), "out": folder / f"{name}.ome.zarr", **more}
+    )  # fmt: skip
 
 
 def test_each_time_point_is_decided_by_itself(tmp_path: Path) -> None:

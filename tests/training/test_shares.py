@@ -15,6 +15,7 @@ from napari_ziggurat.training.loop import Recipe, Trainee
 from napari_ziggurat.training.prior import filled, matching_shift
 from napari_ziggurat.training.sampling import LabelIndex, Sampler
 from napari_ziggurat.training.shares import Shares, estimate_shares, expectation_maximisation
+from napari_ziggurat.training.stroke_logits import StrokeLogits
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume, label_positions
 
 
@@ -67,7 +68,7 @@ def test_shares_are_those_of_the_images_and_not_of_the_painted_places() -> None:
     sampler = Sampler([volume], [Intensity((0.0,), (1.0,), (0.0,), (1.0,))], index, (10, 10))
     recipe = Recipe(batch=4, flat=False)
     trainee = Trainee(_ByBrightness(), sampler, None, recipe, torch.device("cpu"))
-    shares = estimate_shares(trainee)
+    shares = estimate_shares(trainee, StrokeLogits.of_training(trainee))
     assert shares.taught == pytest.approx((0.5, 0.5), abs=0.01)
     assert shares.estimated[0] == pytest.approx(0.91, abs=0.05)
 
@@ -80,6 +81,15 @@ def test_so_many_voxels_are_found_as_were_told(share: float) -> None:
     found = (np.log(np.maximum(said, 1e-12)) + shift).argmax(axis=1)
     bound = abs(shift[1] - shift[0]) > 2 * np.log(20) - 1e-6
     assert bound or (found == 1).mean() == pytest.approx(share, abs=0.01)
+
+
+def test_a_share_is_reached_also_where_all_voxels_look_alike() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.01, (10_000, 3))
+    said = np.exp(noise) / np.exp(noise).sum(axis=1, keepdims=True)
+    wanted = np.array([0.25, 0.7, 0.05])
+    shift = matching_shift(said, wanted)
+    found = np.bincount((np.log(said) + shift).argmax(axis=1), minlength=3) / len(said)
+    np.testing.assert_allclose(found, wanted, atol=0.03)
 
 
 def test_a_share_that_cannot_be_reached_leaves_numbers() -> None:

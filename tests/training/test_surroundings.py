@@ -16,6 +16,7 @@ from napari_ziggurat.training.loop import Recipe, Trainee, make_batch
 from napari_ziggurat.training.planner import Machine, Wishes, design
 from napari_ziggurat.training.sampling import LabelIndex, Sampler
 from napari_ziggurat.training.shares import estimate_shares
+from napari_ziggurat.training.stroke_logits import StrokeLogits
 from napari_ziggurat.training.validation import validate
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume, label_positions
 from pyramids import PLANE
@@ -125,7 +126,9 @@ def test_planes_of_volumes_shares_and_scores_have_surroundings() -> None:
     ]  # fmt: skip
     network = create_network(config).eval()
     trainee = Trainee(network, draws, None, recipe, torch.device("cpu"))
-    assert sum(estimate_shares(trainee).estimated) == pytest.approx(1)
+    assert sum(
+        estimate_shares(trainee, StrokeLogits.of_training(trainee)).estimated
+    ) == pytest.approx(1)
     scores = validate(network, draws.volumes, [PLAIN], (1, 16, 16), flat=True, around=grids)
     assert set(scores) == {1, 2} or set(scores) == {1}
 

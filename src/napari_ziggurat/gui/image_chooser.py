@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_ziggurat.gui.layers import axes_choices, facts, likely_axes
+from napari_ziggurat.gui.layers import METADATA, axes_choices, facts, likely_axes
 from napari_ziggurat.gui.widgets import caption, column, note, row, shrinking_combo
 
 if TYPE_CHECKING:
@@ -74,6 +74,12 @@ class ImageChooser(QWidget):
         found = [self._answers.itemAt(i) for i in range(self._answers.count())]
         return [b for item in found if item and isinstance(b := item.widget(), QPushButton)]
 
+    def choose(self, layer: "ImageLayer") -> None:
+        """Choose a layer of the list."""
+        found = [self.layers.itemData(i) is layer for i in range(self.layers.count())]
+        if any(found):
+            self.layers.setCurrentIndex(found.index(True))
+
     def say(self, sentence: str) -> None:
         """Write something below the facts, such as why the image cannot be used."""
         self._facts.setText("\n".join(filter(None, [self._facts_text(), sentence])))
@@ -89,7 +95,8 @@ class ImageChooser(QWidget):
         from napari.layers import Image as ImageLayer
 
         chosen = self.layer
-        found = [layer for layer in self._viewer.layers if isinstance(layer, ImageLayer)]
+        images = [layer for layer in self._viewer.layers if isinstance(layer, ImageLayer)]
+        found = [each for each in images if "preview" not in each.metadata.get(METADATA, {})]
         self.layers.blockSignals(True)
         self.layers.clear()
         for layer in found:

@@ -1,98 +1,74 @@
-"""Options form: settings of a run that are chosen by themselves unless a person says otherwise."""
+"""Options form: settings of a segmentation that are chosen by themselves, or said by a person."""
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QLineEdit, QToolButton, QWidget
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from napari_ziggurat.gui.widgets import column, note
+from napari_ziggurat.gui.forms.form import ConfigForm
 from napari_ziggurat.runs.config import SegmentConfig
 
-__all__ = ["OptionsForm"]
+if TYPE_CHECKING:
+    from napari_ziggurat.images import Image
+    from napari_ziggurat.networks import ModelSpec
 
-# Field of the configuration: what happens while its line is empty.
-_FIELDS = {
-    "level": "the one that fits the model",
-    "depth": "the whole network",
-    "nan_as": "refuse such images",
-    "device": "auto",
-    "memory": "what is free",
-    "workers": "auto",
-    "batch": "auto",
-}
-_SWITCHES = ("all_scales",)
+__all__ = ["OptionsForm", "automatic_values"]
+
+# What is chosen elsewhere in the dock, or makes no sense in it.
+_ELSEWHERE = ("image", "model", "out", "overwrite", "axes", "spacing", "unit")
+_NOT_HERE = ("dry_run", "part", "dask")
 _SCOPE = "For the whole image; the view takes --depth, --nan-as and --device as well."
+_AUTOMATIC = {
+    "level": "the one that fits the model",
+    "levels": "one level",
+    "box": "all voxels",
+    "augment": "once",
+    "depth": "the whole network",
+    "gate_level": "the one that costs least",
+    "nan_as": "refuse such images",
+    "batch": "what fits",
+    "memory": "what is free",
+    "threads": "all cores",
+    "window": "the model's",
+    "rim": "the model's",
+    "block": "what fits",
+    "workers": "one",
+}
 
 
-class OptionsForm(QWidget):
-    """Lines to type in and switches, named as on the command line, behind a button.
-
-    They are named as messages name them: who reads "say --nan-as 0" finds that line here.
-    """
-
-    changed = Signal()
+class OptionsForm(ConfigForm):
+    """Everything that can be said about a segmentation beside image, model and output."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.lines = {field: _line(field, empty) for field, empty in _FIELDS.items()}
-        self.switches = {field: _switch(field) for field in _SWITCHES}
-        self.button = QToolButton()
-        self.button.setText("More options")
-        self.button.setToolTip("Level, voxels that are no numbers, device, memory.")
-        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.button.setArrowType(Qt.ArrowType.RightArrow)
-        self.button.setCheckable(True)
-        self.button.toggled.connect(self._show_form)
-        self._form = QWidget()
-        self._form.setLayout(self._make_form())
-        self._form.hide()
-        self.setLayout(column(self.button, self._form))
+        fields = [f for f in SegmentConfig.names() if f not in (*_ELSEWHERE, *_NOT_HERE)]
+        super().__init__(SegmentConfig, fields, "More options", _SCOPE)
+        self.show_automatic(_AUTOMATIC)
 
-    @property
-    def values(self) -> dict[str, str]:
-        """What was said, by field of the configuration; what is as by default is left out."""
-        typed = {field: line.text().strip() for field, line in self.lines.items()}
-        typed |= {field: "yes" for field, switch in self.switches.items() if switch.isChecked()}
-        return {field: text for field, text in typed.items() if text}
-
-    def _make_form(self) -> QFormLayout:
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        scope = note("options-scope")
-        scope.setText(_SCOPE)
-        form.addRow(scope)
-        entries: dict[str, QLineEdit | QCheckBox] = {**self.lines, **self.switches}
-        for field, entry in entries.items():
-            label = QLabel(SegmentConfig.option(field))
-            label.setToolTip(entry.toolTip())
-            form.addRow(label, entry)
-        for line in self.lines.values():
-            line.textChanged.connect(self._edited)
-        for switch in self.switches.values():
-            switch.toggled.connect(self._edited)
-        return form
-
-    def _edited(self) -> None:
-        self.changed.emit()
-
-    def _show_form(self, shown: bool) -> None:
-        arrow = Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow
-        self.button.setArrowType(arrow)
-        self._form.setVisible(shown)
+    def show_choice(self, image: "Image | None", spec: "ModelSpec | None") -> None:
+        """Show what would be chosen for an image and a model."""
+        self.show_automatic({**_AUTOMATIC, **automatic_values(image, spec)})
 
 
-def _line(field: str, empty: str) -> QLineEdit:
-    line = QLineEdit()
-    line.setObjectName(field)
-    line.setPlaceholderText(empty)
-    line.setToolTip(_help(field))
-    return line
+def automatic_values(image: "Image | None", spec: "ModelSpec | None") -> Mapping[str, str]:
+    """Say what is chosen by itself, as far as image and model tell it without being read."""
+    if spec is None:
+        return {}
+    found = {
+        "window": _voxels(spec.window),
+        "rim": _voxels(spec.rim) if getattr(spec, "rim", None) else _AUTOMATIC["rim"],
+    }
+    if image is not None and (level := _level(image, spec)) is not None:
+        found["level"] = f"{level} of 0 to {len(image.levels) - 1}"
+    return found
 
 
-def _switch(field: str) -> QCheckBox:
-    switch = QCheckBox()
-    switch.setObjectName(field)
-    switch.setToolTip(_help(field))
-    return switch
+def _level(image: "Image", spec: "ModelSpec") -> int | None:
+    from napari_ziggurat.errors import InputError
+    from napari_ziggurat.runs.level import choose_level
+
+    try:
+        return choose_level(image, spec).level
+    except InputError:
+        return None  # the run says why
 
 
-def _help(field: str) -> str:
-    return str(SegmentConfig.model_fields[field].description)
+def _voxels(shape: tuple[int, ...]) -> str:
+    return f"{','.join(map(str, shape))} voxels"

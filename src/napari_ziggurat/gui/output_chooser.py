@@ -28,21 +28,22 @@ class OutputChooser(QWidget):
 
     changed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "Output of the whole image", name: str = "output") -> None:
         super().__init__()
         self._words: list[str] = []
         self._proposed = ""
         self.line = QLineEdit()
-        self.line.setObjectName("output")
+        self.line.setObjectName(name)
         self.line.setToolTip("The OME-Zarr to write (.ome.zarr), or IMAGE.zarr/labels/NAME.")
         self.line.textChanged.connect(self._edited)
         self.browse_button = QToolButton()
         self.browse_button.setText("…")
         self.browse_button.setToolTip("Choose where the output goes.")
         self.browse_button.clicked.connect(self._browse)
-        self.replace = QCheckBox("Replace what is there (--overwrite)")
+        self.replace = QCheckBox("Replace what is there")
         self.replace.setToolTip(
-            "Off: an output of the same run goes on, another one is refused. Holds for one run."
+            "Off: an output of the same run goes on, another one is refused. Holds for one run "
+            "(--overwrite)."
         )
         self.replace.toggled.connect(self._edited)
         self.copy_button = QPushButton("Copy")
@@ -52,7 +53,7 @@ class OutputChooser(QWidget):
         under = row(self.replace, self.copy_button)
         under.setStretch(0, 1)
         where = row(self.line, self.browse_button)
-        self.setLayout(column(caption("Output of the whole image"), where, self.text, under))
+        self.setLayout(column(caption(title), where, self.text, under))
 
     @property
     def path(self) -> Path | None:

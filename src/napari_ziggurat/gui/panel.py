@@ -21,6 +21,7 @@ from napari_ziggurat.geometry import Box
 from napari_ziggurat.gui.activity import Activity
 from napari_ziggurat.gui.annotate.tab import AnnotateTab
 from napari_ziggurat.gui.command import segment_words
+from napari_ziggurat.gui.correct import Correct
 from napari_ziggurat.gui.image_chooser import ImageChooser
 from napari_ziggurat.gui.job import Failure, Job, ThreadJob
 from napari_ziggurat.gui.jobs import Handlers, Jobs
@@ -29,11 +30,14 @@ from napari_ziggurat.gui.log.tab import LogTab
 from napari_ziggurat.gui.machine_line import MachineLine
 from napari_ziggurat.gui.model_chooser import ModelChooser
 from napari_ziggurat.gui.models.tab import ModelsTab
+from napari_ziggurat.gui.objects.objects_box import ObjectsBox
 from napari_ziggurat.gui.options_form import OptionsForm
 from napari_ziggurat.gui.output_chooser import OutputChooser
+from napari_ziggurat.gui.preferences import preferences
 from napari_ziggurat.gui.results import Target
 from napari_ziggurat.gui.runner import Runner
 from napari_ziggurat.gui.source import LayerSource, Reading, read_source
+from napari_ziggurat.gui.state import State
 from napari_ziggurat.gui.tasks import ViewRequest, examine_machine
 from napari_ziggurat.gui.view import visible_box
 from napari_ziggurat.gui.widgets import column, row
@@ -43,6 +47,8 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
+    from napari_ziggurat.images import Image
+    from napari_ziggurat.networks import ModelSpec
     from napari_ziggurat.runs.config import SegmentConfig
 
 __all__ = ["Panel"]
@@ -70,11 +76,14 @@ class Panel(QWidget):
         self._jobs = Jobs(self)
         self._opening: Job | None = None  # the look at the chosen image
         self._reading: Reading | None = None  # what it found
+        self._preferences = preferences()
         self._make_parts()
         self._lay_out()
+        self._put_back()
         self._connect()
         self._jobs.at_close(self.image.forget)
         self._jobs.at_close(self.runner.forget)
+        self._jobs.at_close(self.correct.forget)
         looked = Handlers(self.machine.show_report, self.machine.fail)
         self._jobs.start(ThreadJob(examine_machine), looked)
         self._read_image()
@@ -99,9 +108,13 @@ class Panel(QWidget):
         self.output = OutputChooser()
         self.activity = Activity()
         self.runner = Runner(self._viewer, self._jobs, self.activity)
+        self.objects = ObjectsBox(self._viewer, self._jobs, self.runner)
         self.annotate = AnnotateTab(self._viewer, self._jobs, self.model)
         self.models = ModelsTab(self._jobs)
         self.log = LogTab(self._jobs.log)
+        self.correct = Correct(
+            self._viewer, self.image, self.annotate, self.runner.results.image_of
+        )
         self.view_button = QPushButton("Segment view")
         self.view_button.setToolTip("Segment what the canvas shows, into a layer in memory.")
         self.whole_button = QPushButton("Segment whole")
@@ -123,7 +136,9 @@ class Panel(QWidget):
         layout.setSpacing(10)
         _keep_low(above)
         inside.setLayout(layout)
-        scroll = QScrollArea()  # napari puts none around a dock, and small screens cut it off
+        self.scroller = scroll = (
+            QScrollArea()
+        )  # napari puts none around a dock, and small screens cut it off
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidgetResizable(True)
@@ -136,7 +151,7 @@ class Panel(QWidget):
     def _segment_tab(self) -> QWidget:
         tab = QWidget()
         buttons = row(self.view_button, self.whole_button)
-        below = (self.activity, self.options, self.output)
+        below = (self.activity, self.correct, self.options, self.output, self.objects)
         layout = column(buttons, *below)
         layout.setContentsMargins(6, 8, 6, 8)
         layout.setSpacing(12)
@@ -144,6 +159,14 @@ class Panel(QWidget):
         layout.addStretch()
         tab.setLayout(layout)
         return tab
+
+    def _put_back(self) -> None:
+        """Show the dock as it was left, with what its owner always wants."""
+        training = self.annotate.train.settings
+        forms = {"segment": self.options, "objects": self.objects.options, "train": training}
+        self._state = State(forms, self.tabs)
+        for form in (self.options, training):
+            form.say(self._preferences.machine)
 
     def _connect(self) -> None:
         self.image.changed.connect(self._read_image)
@@ -155,6 +178,7 @@ class Panel(QWidget):
         self.annotate.train.saved.connect(self.model.open)
         self.models.wanted.connect(self.model.open)
         self.log.listen(self)
+        self.correct.wanted.connect(partial(self.tabs.setCurrentWidget, self.annotate))
         self.view_button.clicked.connect(self._segment_view)
         self.whole_button.clicked.connect(self._segment_whole)
 
@@ -165,8 +189,10 @@ class Panel(QWidget):
         self._reading = None
         (layer, axes) = (self.image.layer, self.image.axes)
         self.annotate.show_image(layer, None)
+        self.objects.show_reading(None)
         if layer is not None and axes:
-            self._opening = ThreadJob(partial(read_source, LayerSource.of(layer, axes)))
+            source = LayerSource.of(layer, axes)
+            self._opening = ThreadJob(partial(read_source, source, self._preferences.folder))
             self._jobs.start(self._opening, Handlers(self._image_known, self._image_refused))
         self._refresh()
 
@@ -176,6 +202,7 @@ class Panel(QWidget):
             (count, name) = (len(whole.image.channels), whole.image.name)
             self.image.say(f"A channel of {name}; a model for {count} channels gets all of them.")
         self.annotate.show_image(self.image.layer, reading)
+        self.objects.show_reading(reading)
         self._refresh()
 
     def _image_refused(self, failure: Failure) -> None:
@@ -191,9 +218,14 @@ class Panel(QWidget):
     def _refresh(self) -> None:
         """Show what follows from what is chosen."""
         self.output.propose(self._proposal())
+        self.options.show_choice(*self._chosen_pair())
         self._show_command()
         self.view_button.setEnabled(self._chosen and not self.runner.busy)
         self.whole_button.setEnabled(self._chosen and not self.runner.busy)
+
+    def _chosen_pair(self) -> "tuple[Image | None, ModelSpec | None]":
+        image = None if self._reading is None else self._chosen_reading().image
+        return image, self.model.spec
 
     def _proposal(self) -> Path | None:
         """Propose an output beside the source, or at home for what is in memory."""

@@ -11,6 +11,7 @@ import numpy as np
 from napari_ziggurat.errors import InputError, ZigguratError
 from napari_ziggurat.gui.layers import METADATA, class_colormap, class_features, layer_units
 from napari_ziggurat.gui.lazy_view import Arranged, LazyView
+from napari_ziggurat.gui.objects.grid import ObjectGrid
 from napari_ziggurat.gui.stores import is_label_store, is_store, label_stores, stated_classes
 
 if TYPE_CHECKING:
@@ -116,10 +117,12 @@ def _labels(path: "Source", *, visible: bool) -> LayerData:
     views = _views(image, axes, {"c": 0} if image.has_channel_axis else {})
     options = _options(image, axes, views)
     options |= {"name": path.name if str(path).endswith(f"/labels/{path.name}") else stem(path)}
+    options["metadata"][METADATA]["axes"] = axes
     if classes := stated_classes(image):
         options |= {"colormap": class_colormap(classes), "features": class_features(classes)}
     elif features := _object_features(path):
         options |= {"features": features}
+        options["metadata"][METADATA]["objects"] = ObjectGrid.of(image)
     return _data(views), {**options, "visible": visible}, "labels"
 
 

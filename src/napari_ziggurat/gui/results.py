@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary, ref
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError
@@ -17,7 +17,7 @@ from napari_ziggurat.gui.tasks import Piece
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
-    from napari.layers import Labels
+    from napari.layers import Labels, Layer
 
     from napari_ziggurat.images import Image
 
@@ -72,6 +72,7 @@ class Results:
     def __init__(self, viewer: "Viewer") -> None:
         self._viewer = viewer
         self._shown: WeakValueDictionary[Key, Labels] = WeakValueDictionary()
+        self._images: WeakKeyDictionary[Labels, ImageLayer] = WeakKeyDictionary()
 
     def show_piece(self, target: Target, piece: Piece) -> "Labels":
         """Show the labels of a box; there is one such layer for an image layer and a model."""
@@ -105,7 +106,12 @@ class Results:
         several = len(views) > 1
         shown = {"data": views if several else views[0], "multiscale": several, "name": stem(path)}
         place = _place(target, _level(target, image), [0] * len(axes))
+        place["metadata"][METADATA]["path"] = str(path)  # of what objects are made
         return self._show((path.resolve(),), target, {**shown, **place})
+
+    def image_of(self, layer: "Layer") -> "ImageLayer | None":
+        """Give the image that a result lies on; None for a layer that is no result."""
+        return self._images.get(layer)
 
     def _show(self, key: Key, target: Target, options: dict[str, Any]) -> "Labels":
         """Add a layer, in the place of an older one; what was selected stays selected."""
@@ -120,6 +126,7 @@ class Results:
         layers.move(len(layers) - 1, index)
         layers.selection.active = active if active in layers else layer
         self._shown[key] = layer
+        self._images[layer] = target.layer
         return layer
 
     def _remove_older(self, key: Key) -> dict[str, Any]:
@@ -163,4 +170,4 @@ def _place(target: Target, index: int, start: Sequence[float]) -> dict[str, Any]
     """Place labels whose voxel 0 is the voxel ``start`` of a level; the level is remembered."""
     (axes, placement) = (target.source.axes, target.placement)
     place = level_place(target.image, axes, placement, index, start)
-    return {**place, "metadata": {METADATA: {"level": index}}}
+    return {**place, "metadata": {METADATA: {"level": index, "axes": axes}}}

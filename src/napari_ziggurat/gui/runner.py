@@ -46,7 +46,7 @@ class Runner(QObject):
     def __init__(self, viewer: "Viewer", jobs: Jobs, activity: Activity) -> None:
         super().__init__()
         self._viewer, self._jobs, self._activity = viewer, jobs, activity
-        self._results = Results(viewer)
+        self.results = Results(viewer)
         self._job: Job | None = None
         self._growing: GrowingLabels | None = None
         self._began = 0.0
@@ -69,13 +69,22 @@ class Runner(QObject):
         """Segment everything: the command line for a file, a thread for arrays in memory."""
         self._kept = " What has been written is kept; run it again to go on."
         self._was_complete = not config.overwrite and _is_complete(config.out)
-        self._growing = GrowingLabels(self._viewer, self._results, target, config.out)
+        self._growing = GrowingLabels(self._viewer, self.results, target, config.out)
         self._growing.hinted.connect(self._activity.show_hint)
         if target.in_memory:
             job: Job = ThreadJob(partial(segment_arrays, target.image, config))
         else:
             job = ProcessJob(segment_words(config), understand)
         self._start(job, partial(self._whole_done, self._growing, config.out))
+
+    def run_command(self, words: list[str], done: Callable[[object], str]) -> None:
+        """Run a command line; ``done`` gets what it says at its end, and gives a sentence."""
+        self._kept = " What has been written is kept; run it again to go on."
+        self._start(ProcessJob(words, understand), partial(self._command_done, done))
+
+    def fail(self, failure: Failure) -> None:
+        """Show what went wrong."""
+        self._activity.fail(failure)
 
     def forget(self) -> None:
         """Show nothing any more."""
@@ -96,7 +105,7 @@ class Runner(QObject):
             self._growing.start()
 
     def _view_done(self, target: Target, piece: Piece) -> None:
-        self._results.show_piece(target, piece)
+        self.results.show_piece(target, piece)
         shape = " × ".join(map(str, piece.labels.shape))
         self._activity.finish(f"{shape} voxels of level {piece.level}, in {self._elapsed}.")
 
@@ -112,6 +121,9 @@ class Runner(QObject):
             self._activity.fail(Failure(sentence, failure.details))
         else:
             self._activity.finish(f"{written}, level {level}: {path}")
+
+    def _command_done(self, done: Callable[[object], str], result: object) -> None:
+        self._activity.finish(done(result))
 
     def _cancel(self) -> None:
         if self._job is not None:

@@ -108,18 +108,29 @@ class Reading:
         return whole if whole is not None and len(whole.image.channels) == count else self
 
 
-def read_source(source: LayerSource) -> Generator[Progress, None, Reading]:
+def read_source(
+    source: LayerSource, home: Path | None = None
+) -> Generator[Progress, None, Reading]:
     """Find the image behind a layer; the generator gives back a `Reading`.
 
     It is the file that the layer came from, if that holds what the layer shows: its axes, times,
     channels and type, and the voxels of some small boxes. Otherwise it is the layer's arrays.
+
+    Parameters
+    ----------
+    source : LayerSource
+        What is known of the layer.
+    home : Path, optional
+        Where what is made of an image goes that does not lie on a disk; the person's home unless
+        given.
     """
     yield Progress("open")
+    home = home or Path.home()
     shown = _from_arrays(source)
-    stored = _from_file(source, shown)
+    stored = _from_file(source, shown, home)
     if stored is not None and not _is_one_channel(shown, stored.image):
         return stored
-    folder = stored.base.parent if stored is not None else Path.home()
+    folder = stored.base.parent if stored is not None else home
     base = folder / re.sub(r"[^\w.-]+", "_", source.name)
     return Reading(source, shown, base=base, all_channels=stored)
 
@@ -136,7 +147,7 @@ def _from_arrays(source: LayerSource) -> "Image":
     )
 
 
-def _from_file(source: LayerSource, shown: "Image") -> Reading | None:
+def _from_file(source: LayerSource, shown: "Image", home: Path) -> Reading | None:
     """Open the file again; None where it holds another image than the layer shows."""
     if source.path is None or (isinstance(source.path, Path) and not source.path.exists()):
         return None
@@ -145,7 +156,7 @@ def _from_file(source: LayerSource, shown: "Image") -> Reading | None:
         if image is not None and _holds(image, shown, source.rgb):
             said = axes | _spacing_to_say(source.spacing, image.levels[0].spacing)
             if (image := _try_open(source.path, said)) is not None:
-                return Reading(source, image, source.path, said, _base(source.path))
+                return Reading(source, image, source.path, said, _base(source.path, home))
     return None
 
 
@@ -158,15 +169,15 @@ def _try_open(path: "Source", said: Mapping[str, Any]) -> "Image | None":
         return None  # a file of another reader, or one that needs more to be said
 
 
-def _base(path: "Source") -> Path:
+def _base(path: "Source", home: Path) -> Path:
     """Name things after a file, beside it; those of an image in a plate lie beside the plate.
 
-    What is made of an image on a server lies at home.
+    What is made of an image on a server lies in ``home``.
     """
     from napari_ziggurat.images import stem
 
     if not isinstance(path, Path):
-        return Path.home() / stem(path)
+        return home / stem(path)
     store = outermost_store(path)
     return store.parent / "_".join([stem(store), *path.relative_to(store).parts])
 

@@ -36,6 +36,10 @@ class TrainedOn(BaseModel):
         Labelled voxels of each class value.
     strokes : int or None
         Number of the last stroke of an annotation's history; None for other labels.
+    painted : mapping of int to int
+        Strokes up to that one that painted each class value.
+    complete : int
+        Boxes among them that were said to be complete.
     held_out : tuple of str
         Boxes of the level, ``"0:16,100:164"``, whose labels were kept out of training to score on;
         they stay out in all rounds that follow.
@@ -54,6 +58,8 @@ class TrainedOn(BaseModel):
     label_digest: str
     voxels: Mapping[int, int]
     strokes: int | None = None
+    painted: Mapping[int, int] = {}
+    complete: int = 0
     held_out: tuple[str, ...] = ()
     axes: str | None = None
     spacing: tuple[float, ...] | None = None
@@ -100,7 +106,9 @@ class Round(BaseModel):
     weights : str
         SHA-256 of the weights; see `weights_digest`.
     when : str
-        Time in UTC; empty for a model from before rounds were recorded.
+        Time in UTC at its end; empty for a model from before rounds were recorded.
+    began : str
+        Time in UTC at its beginning, of a training that went on while somebody painted.
     data : tuple of TrainedOn or None
         What was new in the round; None where that is not known.
     replayed : int
@@ -119,6 +127,7 @@ class Round(BaseModel):
     path: str
     weights: str
     when: str = ""
+    began: str = ""
     data: tuple[TrainedOn, ...] | None = None
     replayed: int = 0
     steps: int | None = None

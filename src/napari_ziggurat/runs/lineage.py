@@ -80,6 +80,8 @@ def _lines(number: int, each: Round, place: str) -> list[str]:
     if each.steps is not None and each.loss is not None:
         lines.append(f"  length  {each.steps} steps in {each.seconds or 0:.0f} s, "
                      f"loss {each.loss:.3f}")  # fmt: skip
+    if each.began:
+        lines.append(f"  live    from {each.began} on, while strokes were painted")
     if each.data is None:
         lines.append("  data    not recorded")
     lines += [f"  data    {_data(image)}" for image in each.data or ()]
@@ -91,8 +93,11 @@ def _lines(number: int, each: Round, place: str) -> list[str]:
 def _data(image: TrainedOn) -> str:
     kind = "every voxel" if image.dense else "strokes"
     voxels = ", ".join(f"{n} of class {value}" for value, n in image.voxels.items())
+    strokes = f" in {image.strokes} stroke(s)" if image.strokes else ""
+    boxes = f", {image.complete} of them complete boxes" if image.complete else ""
     held = f"; {len(image.held_out)} block(s) held out" if image.held_out else ""
-    return f"{image.image}, level {image.level}, {kind} of {image.labels} ({voxels}){held}"
+    painted = f"({voxels}{strokes}{boxes})"
+    return f"{image.image}, level {image.level}, {kind} of {image.labels} {painted}{held}"
 
 
 def _scores(scores: Sequence[Score]) -> list[str]:

@@ -113,6 +113,20 @@ class Settings(BaseModel):
             raise InputError("\n".join(_sentences(cls, error))) from None
 
     @classmethod
+    def trouble(cls, field: str, value: object) -> str:
+        """Say in a sentence what is wrong with the value of one field; nothing where it is right.
+
+        What follows from several fields together is not looked at; `create` refuses that.
+        """
+        try:
+            cls.model_validate({field: value})
+        except ValidationError as error:
+            for item in error.errors(include_url=False):
+                if item["loc"][:1] == (field,):
+                    return _sentence(cls, field, item["type"], item["msg"], item["input"])
+        return ""
+
+    @classmethod
     def merge(cls, first: Mapping[str, object], second: Mapping[str, object]) -> dict[str, object]:
         """Join two sets of values; the second wins, also over alternatives of what it holds."""
         (old, new) = (cls._by_field(first), cls._by_field(second))

@@ -25,13 +25,13 @@ from napari_ziggurat.runs.pairs import (
 from napari_ziggurat.runs.retrain.classes import decide_classes, stated_classes, values_in
 from napari_ziggurat.runs.retrain.earlier import Earlier, read_earlier
 from napari_ziggurat.runs.retrain.newest import last_stroke
+from napari_ziggurat.training.in_memory import cache_the_rest, hold_what_fits
 from napari_ziggurat.training.labels import find_code
 from napari_ziggurat.training.sampling import LabelIndex
 from napari_ziggurat.training.volumes import (
     FoundLabels,
     LabelCode,
     LabelledVolume,
-    hold_what_fits,
     label_positions,
 )
 
@@ -129,6 +129,7 @@ def read_training(
     found = []
     for volume in volumes:
         found.append((yield from label_positions(volume)))
+    volumes = cache_the_rest(volumes, memory)  # what is looked through once needs no cache
     index = LabelIndex.from_volumes(found)
     notes = (
         _images_note(pairs, volumes[: _count(pairs, volumes)], spacing),

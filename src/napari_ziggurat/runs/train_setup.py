@@ -28,6 +28,7 @@ from napari_ziggurat.runs.network_file import read_network
 from napari_ziggurat.runs.train_data import TrainData, read_training, read_validation
 from napari_ziggurat.training.augment import Symmetry
 from napari_ziggurat.training.fingerprint import each_with, fingerprint
+from napari_ziggurat.training.in_memory import kept_bytes
 from napari_ziggurat.training.loop import Recipe
 from napari_ziggurat.training.planner import Design, Machine, Wishes, design, fit_windows
 from napari_ziggurat.training.sampling import LabelIndex, Sampler
@@ -193,7 +194,7 @@ def decide(
     data, validation = found
     if parent is not None:
         _refuse_ignored(parent.spec, config, named)
-    machine = _machine(device, memory - sum(v.bytes for v in data.volumes if v.held))
+    machine = _machine(device, memory - kept_bytes(data.volumes))
     shape = design(
         [v.shape for v in data.volumes],
         data.spacing,

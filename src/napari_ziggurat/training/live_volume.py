@@ -40,7 +40,7 @@ class LiveVolume(LabelledVolume):
         stored = self._stored(box)
         if self.pixels is not None:
             return self.pixels[(slice(None), *stored.slices)]
-        image = self.image.read(self.level, stored, self.time)
+        image = self._read(self.image, self.level, box, self.time)
         if image.dtype.kind == "f" and not np.isfinite(image).all():
             raise InputError(
                 f"'{self.image.name}' has voxels that are NaN or infinite in {stored}, where it is "

@@ -11,7 +11,7 @@ __all__ = ["MOST", "Shares", "expectation_maximisation", "filled", "matching_shi
 _ROUNDS = 2
 MOST = 20.0
 """No class is taken for more times rarer or more common than it was taught."""
-_MATCHING_ROUNDS, _DAMPING = 60, 0.5
+_MATCHING_ROUNDS, _DAMPING = 100, 0.5
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,14 @@ class Shares:
     matching : tuple of float
         What has to be added to the logits so that so many voxels are found; empty where Bayes'
         rule is taken.
+    temperature : float
+        By which the logits have to be divided to be those of probabilities.
     """
 
     taught: tuple[float, ...]
     estimated: tuple[float, ...]
     matching: tuple[float, ...] = ()
+    temperature: float = 1.0
 
     @property
     def shift(self) -> NDArray[np.float64]:
@@ -39,7 +42,7 @@ class Shares:
         if self.matching:
             return np.array(self.matching)
         ratio = np.array(self.estimated) / np.maximum(self.taught, 1e-12)
-        return np.log(np.clip(ratio, 1 / MOST, MOST))
+        return self.temperature * np.log(np.clip(ratio, 1 / MOST, MOST))
 
 
 def expectation_maximisation(
@@ -89,8 +92,16 @@ def matching_shift(
     """
     logits = np.log(np.maximum(posteriors, 1e-12)).astype(np.float64)
     shift, least = np.zeros(len(shares)), 0.5 / len(posteriors)
+    best, closest = shift, np.inf
+    step, last = np.full(len(shares), _DAMPING), np.zeros(len(shares))
     for _ in range(_MATCHING_ROUNDS):
         found = np.bincount((logits + shift).argmax(axis=1), minlength=len(shares))
-        shift += _DAMPING * np.log((shares + least) / (found / len(posteriors) + least))
+        found_shares = found / len(posteriors)
+        if (missed := np.abs(found_shares - shares).sum()) < closest:
+            best, closest = shift, missed
+        wanted = np.log((shares + least) / (found_shares + least))
+        # Where all voxels look alike a little tips the balance for all of them.
+        step = np.where(wanted * last < 0, step / 2, np.minimum(step * 1.05, _DAMPING))
+        shift, last = shift + step * wanted, wanted
         shift = np.clip(shift - shift.mean(), -np.log(MOST), np.log(MOST))
-    return shift
+    return best

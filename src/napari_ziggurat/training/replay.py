@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.geometry import Box
+from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.training.sampling import LabelIndex, Sampler
-from napari_ziggurat.training.volumes import FoundLabels
+from napari_ziggurat.training.volumes import FoundLabels, LabelledVolume
 
-__all__ = ["Positions", "ReplaySampler", "with_replay"]
+__all__ = ["Positions", "ReplaySampler", "with_others", "with_replay"]
 
 _NEW = 0.5  # of the patches
 
@@ -129,6 +130,41 @@ def with_replay(sampler: Sampler, new: Positions, old: Positions) -> Sampler:
     parts = [*_parts(sampler, new, _NEW), *_parts(sampler, old, 1 - _NEW)]
     given = {each.name: getattr(sampler, each.name) for each in fields(Sampler)}
     return ReplaySampler(**given, parts=tuple(parts))
+
+
+def with_others(
+    sampler: Sampler,
+    volumes: Sequence[LabelledVolume],
+    intensities: Sequence[Intensity],
+    places: Positions,
+) -> Sampler:
+    """Let half of the patches come from other volumes, and half as a sampler draws them.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        Draws the one half. Where it has no labels everything comes from the others.
+    volumes, intensities : sequence of LabelledVolume, Intensity
+        The others.
+    places : Positions
+        Where their labels are; numbers count these volumes.
+    """
+    if not places:
+        return sampler
+    count, own = len(sampler.volumes), sampler.index
+    rows = {v: np.insert(r[:, 1:], 0, r[:, 0] + count, axis=1) for v, r in places.rows.items()}
+    others, part = Positions(rows, places.counts), _NEW if own.positions else 1.0
+    both = Positions.join(
+        [Positions(own.positions, own.shares), Positions(rows, others.index().shares)]
+    )
+    given = {each.name: getattr(sampler, each.name) for each in fields(Sampler)} | {
+        "volumes": [*sampler.volumes, *volumes],
+        "intensities": [*sampler.intensities, *intensities],
+        "index": both.index(),
+    }
+    whole = Sampler(**given)
+    first = [_Part(sampler, tuple(range(count)), 1 - part)] if own.positions else []
+    return ReplaySampler(**given, parts=(*first, *_parts(whole, others, part)))
 
 
 def _parts(sampler: Sampler, positions: Positions, chance: float) -> list[_Part]:

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.networks.intensity import Intensity
-from napari_ziggurat.training.validation import Look, compare_patch
+from napari_ziggurat.training.validation import Look, patch_logits
 from napari_ziggurat.training.volumes import LabelledVolume
 
-__all__ = ["Counts", "HeldOut", "count_found", "dice"]
+__all__ = ["Counts", "HeldOut", "count_found", "dice", "held_logits"]
 
 Counts = NDArray[np.int64]
 """Voxels of each true class (row) that were found as each class, or as none (last column)."""
@@ -72,12 +73,23 @@ def count_found(network: nn.Module, values: Sequence[int], held: HeldOut) -> dic
 def _looks(
     network: nn.Module, held: HeldOut
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    for target, logits in held_logits(network, held):
+        yield target, logits.argmax(dim=0).cpu().numpy()
+
+
+def held_logits(
+    network: nn.Module, held: HeldOut
+) -> Iterator[tuple[NDArray[np.uint8], torch.Tensor]]:
+    """Compute the logits (classes, (Z), Y, X) of each place, and its target ((Z), Y, X).
+
+    The target is 0 where nothing is scored.
+    """
     for number, patch, scored in held.places:
         volume, intensity = held.volumes[number], held.intensities[number]
-        target, found = compare_patch(network, volume, intensity, patch, held.look)
+        target, logits = patch_logits(network, volume, intensity, patch, held.look)
         inside = np.zeros(patch.shape, bool)
         inside[scored.relative_to(patch.start).slices] = True
-        yield np.where(inside[0 if held.look.flat else ...], target, 0).astype(np.uint8), found
+        yield np.where(inside[0 if held.look.flat else ...], target, 0).astype(np.uint8), logits
 
 
 def dice(counts: Counts, values: Sequence[int]) -> Mapping[int, float]:

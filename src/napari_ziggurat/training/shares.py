@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 from torch import nn
 
 from napari_ziggurat.training.loop import Batch, Trainee, make_batch
@@ -19,6 +20,8 @@ from napari_ziggurat.training.prior import (
     filled,
     matching_shift,
 )
+from napari_ziggurat.training.stroke_logits import StrokeLogits
+from napari_ziggurat.training.temperature import fit_temperature
 
 __all__ = ["SHARES_BATCHES", "Shares", "estimate_shares", "expectation_maximisation"]
 
@@ -27,15 +30,20 @@ _VOXELS = 4096  # of each patch; neighbours say the same
 
 
 @torch.inference_mode()
-def estimate_shares(trainee: Trainee, told: tuple[float | None, ...] = ()) -> Shares:
+def estimate_shares(
+    trainee: Trainee, strokes: StrokeLogits, told: tuple[float | None, ...] = ()
+) -> Shares:
     """Estimate how common each class is anywhere in the training images.
 
-    The network is trained, and in evaluation mode.
+    The network is trained, and in evaluation mode. What it says of patches from anywhere is first
+    brought to the temperature at which what it says of strokes is right.
 
     Parameters
     ----------
     trainee : Trainee
         With a network that has learned.
+    strokes : StrokeLogits
+        What it says of labelled voxels.
     told : tuple of (float or None)
         Share of each class that is known; the others share the rest as estimated. What is found
         then matches these shares.
@@ -44,12 +52,20 @@ def estimate_shares(trainee: Trainee, told: tuple[float | None, ...] = ()) -> Sh
     batches = (make_batch(everywhere, None, trainee.recipe, n) for n in range(SHARES_BATCHES))
     found = np.concatenate([_posteriors(trainee.network, batch) for batch in batches])
     taught = _taught(trainee)
-    estimated = expectation_maximisation(found, taught)
+    temperature = fit_temperature(strokes, taught)
+    estimated = expectation_maximisation(_sharpened(found, temperature), taught)
     if told:
         known = filled(told, estimated)
         matching = tuple(matching_shift(found, known).tolist())
         return Shares(tuple(taught.tolist()), tuple(known.tolist()), matching)
-    return Shares(tuple(taught.tolist()), tuple(estimated.tolist()))
+    return Shares(tuple(taught.tolist()), tuple(estimated.tolist()), temperature=temperature)
+
+
+def _sharpened(posteriors: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """Give the probabilities of logits that are divided by a temperature."""
+    logits = np.log(np.maximum(posteriors, 1e-12)) / temperature
+    sharp: NDArray[np.float64] = softmax(logits.astype(np.float64), axis=1)
+    return sharp
 
 
 def _taught(trainee: Trainee) -> NDArray[np.float64]:

@@ -13,7 +13,14 @@ from napari_ziggurat.networks.blocks import crop
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.training.volumes import LabelledVolume
 
-__all__ = ["MOST_PATCHES", "Look", "compare_patch", "spread_patches", "validate"]
+__all__ = [
+    "MOST_PATCHES",
+    "Look",
+    "compare_patch",
+    "patch_logits",
+    "spread_patches",
+    "validate",
+]
 
 MOST_PATCHES = 64
 
@@ -99,12 +106,20 @@ def compare_patch(
     found : int64 array of the same shape
         The channel of the largest logit.
     """
+    target, logits = patch_logits(network, volume, intensity, box, look)
+    return target, logits.argmax(dim=0).cpu().numpy()
+
+
+@torch.inference_mode()
+def patch_logits(
+    network: nn.Module, volume: LabelledVolume, intensity: Intensity, box: Box, look: Look
+) -> tuple[NDArray[np.uint8], torch.Tensor]:
+    """Compute the logits (classes, (Z), Y, X) of a patch; all else is as in `compare_patch`."""
     device = next(network.parameters()).device
     target = volume.read_target(box)[0 if look.flat else ...]
     seen = _seen(volume, intensity, box, look.patch, look.around)
     inputs = (torch.from_numpy(e[:, 0] if look.flat else e)[None].to(device) for e in seen)
-    logits = crop(network(*inputs), target.shape)
-    return target, logits[0].argmax(dim=0).cpu().numpy()
+    return target, crop(network(*inputs), target.shape)[0]
 
 
 def _seen(

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box, mirrored
 from napari_ziggurat.images import Image
 from napari_ziggurat.images.annotation import encode_target
+from napari_ziggurat.images.block_cache import BlockCache
 from napari_ziggurat.images.coarser import CoarserImage
 from napari_ziggurat.progress import Progress, Run
 
@@ -20,7 +22,6 @@ __all__ = [
     "FoundLabels",
     "LabelCode",
     "LabelledVolume",
-    "hold_what_fits",
     "label_positions",
     "match_level",
 ]
@@ -73,6 +74,8 @@ class LabelledVolume:
         Where surroundings are read, for networks that see them.
     held_around : array or None
         The whole of it in memory.
+    cache : BlockCache or None
+        Through which image and labels are read where they are not in memory.
     """
 
     image: Image
@@ -85,6 +88,7 @@ class LabelledVolume:
     region: Box | None = None
     around: CoarserImage | None = None
     held_around: NDArray[Any] | None = None
+    cache: BlockCache | None = None
 
     @property
     def origin(self) -> tuple[int, ...]:
@@ -110,14 +114,14 @@ class LabelledVolume:
         """Image (C, (Z), Y, X) of a box."""
         if self.held is not None:
             return self.held[0][(slice(None), *box.slices)]
-        return self.image.read(self.level, self._stored(box), self.time)
+        return self._read(self.image, self.level, box, self.time)
 
     def read_target(self, box: Box) -> NDArray[np.uint8]:
         """Target ((Z), Y, X) of a box."""
         if self.held is not None:
             return self.held[1][box.slices]
         time = min(self.time, self.labels.times - 1)
-        return self.code.encode(self.labels.read(self.label_level, self._stored(box), time)[0])
+        return self.code.encode(self._read(self.labels, self.label_level, box, time)[0])
 
     def is_silent(self, box: Box) -> bool:
         """Tell without reading that nothing in a box is labelled; not always where that is so."""
@@ -157,6 +161,14 @@ class LabelledVolume:
         """Keep image and target in memory."""
         box = Box.whole(self.shape)
         return replace(self, held=(self.read_image(box), self.read_target(box)))
+
+    def cached(self, cache: BlockCache) -> "LabelledVolume":
+        """Read through a cache, unless it is in memory as a whole."""
+        return self if self.held is not None else replace(self, cache=cache)
+
+    def _read(self, image: Image, level: int, box: Box, time: int) -> NDArray[Any]:
+        reader = image.read if self.cache is None else partial(self.cache.read, image)
+        return reader(level, self._stored(box), time)
 
     def _stored(self, box: Box) -> Box:
         """Give the voxels of the level that a box of the volume is."""
@@ -281,12 +293,3 @@ class _Reservoir:
         if len(drawn) <= self._most:
             return np.arange(len(drawn))
         return np.sort(np.argpartition(drawn, self._most)[: self._most])
-
-
-def hold_what_fits(volumes: Sequence[LabelledVolume], budget: int) -> list[LabelledVolume]:
-    """Keep volumes in memory in turn, as long as the budget in bytes lasts."""
-    held = []
-    for volume in volumes:
-        budget -= volume.bytes
-        held.append(volume.hold() if budget >= 0 else volume)
-    return held

@@ -1,7 +1,7 @@
 """Spot box: a button that takes the view to where the chosen model is least sure."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QPushButton, QWidget
 
@@ -9,7 +9,7 @@ from napari_ziggurat.geometry import Box
 from napari_ziggurat.gui.annotate.spots import SpotRequest, find_spots
 from napari_ziggurat.gui.job import Failure, Job, ThreadJob
 from napari_ziggurat.gui.jobs import Handlers, Jobs
-from napari_ziggurat.gui.layers import Placement
+from napari_ziggurat.gui.outline import outline
 from napari_ziggurat.gui.view import show_box
 from napari_ziggurat.gui.widgets import column, note
 
@@ -27,7 +27,6 @@ __all__ = ["SpotBox"]
 
 _NAME = "uncertain spot"
 _COLOR = "#ffaa00"
-_MOST_PLANES = 64  # of the box that are outlined
 _NONE = "No other box that is not annotated yet; a better model finds others."
 
 Asked = tuple["ImageLayer", "Reading", SpotRequest]
@@ -115,23 +114,8 @@ class SpotBox(QWidget):
         box = _layer_box(spot, reading)
         self._viewer.dims.ndisplay = 2
         show_box(self._viewer, layer, box)
-        self._outline(layer, box)
+        outline(self._viewer, layer, box, name=_NAME, color=_COLOR)
         self._say(f"Spot {self._found - len(self._spots)} of {self._found}: {spot.box}")
-
-    def _outline(self, layer: "ImageLayer", box: Box) -> None:
-        """Draw the box on the planes that it has, in the place of the one before."""
-        layers = self._viewer.layers
-        active = layers.selection.active
-        for old in [each for each in layers if each.name == _NAME]:
-            layers.remove(old)
-        place = Placement.of(layer).part([0] * layer.ndim, [1] * layer.ndim)
-        look = {"face_color": "transparent", "edge_color": _COLOR, "name": _NAME}
-        size = max(box.shape[-2:])
-        self._viewer.add_shapes(
-            _rectangles(self._viewer, layer, box),
-            shape_type="rectangle", edge_width=max(1, size / 100), **look, **place,
-        )  # fmt: skip
-        layers.selection.active = active if active in layers else layer
 
     def _say(self, sentence: str) -> None:
         self.text.setText(sentence)
@@ -147,24 +131,3 @@ def _layer_box(spot: "Suggestion", reading: "Reading") -> Box:
     whole = {letter: (0, n) for letter, n in reading.source.lengths.items()} | ends
     (start, stop) = zip(*(whole[letter] for letter in reading.source.axes), strict=True)
     return Box(start, stop)
-
-
-def _rectangles(viewer: "Viewer", layer: "ImageLayer", box: Box) -> list[Any]:
-    """Corners of the box in each plane, along the first axis that is not displayed."""
-    missing = viewer.dims.ndim - layer.ndim
-    shown = [axis - missing for axis in viewer.dims.displayed]
-    hidden = [axis for axis in range(layer.ndim) if axis not in shown]
-    middle = [(a + b - 1) // 2 for a, b in zip(box.start, box.stop, strict=True)]
-    planes = range(box.start[hidden[0]], box.stop[hidden[0]]) if hidden else [0]
-    found = []
-    for plane in list(planes)[:_MOST_PLANES]:
-        corners = []
-        for ends in ((0, 0), (0, 1), (1, 1), (1, 0)):
-            corner = [float(n) for n in middle]
-            if hidden:
-                corner[hidden[0]] = plane
-            for axis, end in zip(shown, ends, strict=True):
-                corner[axis] = (box.start[axis], box.stop[axis])[end] - 0.5
-            corners.append(corner)
-        found.append(corners)
-    return found

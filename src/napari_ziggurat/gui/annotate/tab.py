@@ -3,6 +3,8 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_ziggurat.errors import InputError, ZigguratError
@@ -24,11 +26,11 @@ from napari_ziggurat.gui.annotate.store_box import StoreBox
 from napari_ziggurat.gui.job import Failure, Job, ThreadJob
 from napari_ziggurat.gui.jobs import Handlers, Jobs
 from napari_ziggurat.gui.train.train_box import TrainBox
-from napari_ziggurat.gui.view import visible_box
+from napari_ziggurat.gui.view import units_per_unit, visible_box
 from napari_ziggurat.gui.widgets import column, note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari import Viewer
     from napari.layers import Image as ImageLayer
@@ -55,6 +57,9 @@ class AnnotateTab(QWidget):
     model : ModelChooser
         Says which model looks for spots, and what the classes of a new annotation are.
     """
+
+    known = Signal()  # the image that is chosen can be annotated
+    opened = Signal(object)  # Session whose brush was taken, or None where it was refused
 
     def __init__(self, viewer: "Viewer", jobs: Jobs, model: "ModelChooser") -> None:
         super().__init__()
@@ -85,6 +90,24 @@ class AnnotateTab(QWidget):
         (self._image, self._reading) = (image, reading)
         self.store.show_reading(reading)
         self._show(self.sessions.of(image))
+        if self.ready:
+            self.known.emit()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is known which image is annotated."""
+        return self._image is not None and self._reading is not None
+
+    def annotate_at(self, position: "Sequence[float]") -> None:
+        """Open the annotation of the chosen image, where a place in the world can be painted on.
+
+        The place must be in the middle of what is shown.
+        """
+        session = self.session
+        if session is not None and not _holds(session, position):
+            self._annotate_here()
+        else:
+            self.annotate()
 
     def annotate(self) -> None:
         """Make or open the annotation in the line, in a thread: the image is looked at again."""
@@ -94,6 +117,7 @@ class AnnotateTab(QWidget):
             request = self._request()
         except (ZigguratError, OSError) as error:
             self.store.say(f"⚠ {error}")
+            self.opened.emit(None)
             return
         if (open_one := self.sessions.at(request.place)) is not None and self._image is not None:
             self.sessions.assign(self._image, open_one)
@@ -194,9 +218,11 @@ class AnnotateTab(QWidget):
         """Take the brush: a class that can be painted is chosen at once."""
         classes = session.classes
         session.choose(classes[1].value if len(classes) > 1 else classes[0].value)
+        self.opened.emit(session)
 
     def _refused(self, failure: Failure) -> None:
         self.store.say(f"⚠ {failure.sentence}")
+        self.opened.emit(None)
 
     def _opening_ended(self) -> None:
         self._opening = None
@@ -238,3 +264,11 @@ class AnnotateTab(QWidget):
         """Show that the layer was removed; everything of it is on the disk."""
         if self.session is not None and self.session.closed:
             self._show(None)
+
+
+def _holds(session: "Session", position: "Sequence[float]") -> bool:
+    """Tell whether a place in the world lies in the part that is painted on."""
+    layer = session.layer
+    world = np.array(position)[-layer.ndim :] * units_per_unit(session.viewer, layer)
+    voxel = np.round(np.array(layer.world_to_data(world)))
+    return bool(((voxel >= 0) & (voxel < np.array(layer.data.shape))).all())

@@ -3,7 +3,9 @@
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from napari_ziggurat.classes import LabelClass
 from napari_ziggurat.errors import InputError, ZigguratError
@@ -14,21 +16,35 @@ from napari_ziggurat.progress import Progress
 if TYPE_CHECKING:
     from napari_ziggurat.images import Image
     from napari_ziggurat.images.annotation_store import AnnotationStore
+    from napari_ziggurat.runs.config import TrainConfig
     from napari_ziggurat.runs.live import LiveTraining
     from napari_ziggurat.runs.retrain.table import Comparison
 
-__all__ = ["Live", "Previewed", "RoundResult", "Shown", "middle"]
+__all__ = ["Live", "RoundResult", "Shown"]
 
 _MOST = 2**20  # voxels of a preview; a larger view is shown in its middle
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a training makes of a box, after how many steps, and what the values mean."""
+    """What a training makes of a box.
+
+    Attributes
+    ----------
+    piece : Piece
+        Labels.
+    step : int
+        Steps that were made before.
+    classes : tuple of LabelClass
+        What the values mean.
+    unsure : ((Z), Y, X) float32 array or None
+        How unsure it is of each voxel, 0 to 1; None where that was not asked for.
+    """
 
     piece: Piece
     step: int
     classes: tuple[LabelClass, ...]
+    unsure: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,13 +58,6 @@ class RoundResult:
     parent_may_know: bool
 
 
-class Previewed(Protocol):
-    """Something that can be asked what it makes of a box."""
-
-    def preview(self, box: Box, time: int) -> "Generator[Progress, None, Shown | None]":
-        """Segment a box of level 0; None where there is nothing to show yet."""
-
-
 class Live:
     """A training that can be stopped, gone on with and asked while it runs.
 
@@ -57,12 +66,21 @@ class Live:
     image : Image
     store : AnnotationStore
         Open for writing elsewhere; its strokes are taken up as they are saved.
+    config : TrainConfig
+        Settings.
     parent : Path, optional
         Model to go on from.
     """
 
-    def __init__(self, image: "Image", store: "AnnotationStore", parent: Path | None) -> None:
+    def __init__(
+        self,
+        image: "Image",
+        store: "AnnotationStore",
+        config: "TrainConfig",
+        parent: Path | None = None,
+    ) -> None:
         self._image, self._store, self._parent = image, store, parent
+        self._config = config
         self._training: LiveTraining | None = None
         self._closed = False
         self._stopped = False  # while it is being loaded
@@ -87,7 +105,7 @@ class Live:
 
         if self._training is None and not self._closed:
             parent = None if self._parent is None else load_model(self._parent)
-            self._training = LiveTraining(self._image, self._store, parent=parent)
+            self._training = LiveTraining(self._image, self._store, self._config, parent=parent)
         if self._training is None or self._closed or self._stopped:
             return None
         self._began = self._training.step
@@ -110,19 +128,25 @@ class Live:
         if self._training is not None:
             self._training.keep()
 
-    def preview(self, box: Box, time: int) -> Generator[Progress, None, Shown | None]:
+    def preview(
+        self, box: Box, time: int, *, unsure: bool = False
+    ) -> Generator[Progress, None, Shown | None]:
         """Segment a box of level 0 with what is learned now; None before the first step."""
         from napari_ziggurat.runs.level import box_at_level
-        from napari_ziggurat.runs.predict import predict_box
+        from napari_ziggurat.runs.predict import predict_box, predict_unsure
 
         yield Progress("preview")
         now = None if self._training is None else self._training.snapshot()
         if now is None:
             return None
         level = self._store.drawn_on.level
-        where = middle(box_at_level(self._image, level, box))
-        labels = yield from predict_box(self._image, now.model, level, where, time=time)
-        return Shown(Piece(labels, level, where, time), now.step, now.model.spec.classes)
+        where = _middle(box_at_level(self._image, level, box))
+        of = (self._image, now.model, level, where)
+        if unsure:
+            labels, entropy = yield from predict_unsure(*of, time=time)
+        else:
+            (labels, entropy) = ((yield from predict_box(*of, time=time)), None)
+        return Shown(Piece(labels, level, where, time), now.step, now.model.spec.classes, entropy)
 
     def save(
         self, out: Path, seen: tuple[Box, int] | None = None
@@ -158,7 +182,7 @@ class Live:
             self._training.close()
 
 
-def middle(box: Box) -> Box:
+def _middle(box: Box) -> Box:
     """Cut the last two axes to what a preview shows at once."""
     side = int(_MOST**0.5)
     (start, stop) = (list(box.start), list(box.stop))

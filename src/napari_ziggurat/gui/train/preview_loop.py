@@ -10,6 +10,7 @@ from napari_ziggurat.geometry import Box
 from napari_ziggurat.gui.job import Failure, ThreadJob
 from napari_ziggurat.gui.jobs import Handlers, Jobs
 from napari_ziggurat.gui.train.preview import Preview
+from napari_ziggurat.gui.train.unsure import Unsure
 from napari_ziggurat.gui.view import visible_box
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
     from napari_ziggurat.gui.source import Reading
-    from napari_ziggurat.gui.train.live import Previewed, Shown
+    from napari_ziggurat.gui.train.live import Live, Shown
 
 __all__ = ["PreviewLoop"]
 
@@ -34,18 +35,19 @@ class PreviewLoop(QObject):
     viewer : Viewer
     jobs : Jobs
         Owns the threads.
-    name : str
-        What the layer is called after its image.
     """
 
     said = Signal(str)  # why there is no preview; empty where there is one
 
-    def __init__(self, viewer: "Viewer", jobs: Jobs, name: str = "preview") -> None:
+    def __init__(self, viewer: "Viewer", jobs: Jobs) -> None:
         super().__init__()
         self._viewer, self._jobs = viewer, jobs
-        self.preview = Preview(viewer, name)
+        self.preview = Preview(viewer)
+        self.unsure = Unsure(viewer)
+        self._hidden = False  # the labels
+        self.as_unsure = False  # the uncertainty is shown in place of the labels
         self.step = 0  # of the training
-        self._of: tuple[Previewed, ImageLayer, Reading] | None = None
+        self._of: tuple[Live, ImageLayer, Reading] | None = None
         self._job: ThreadJob | None = None
         self._seen: Any = None  # where the view was at the last look
         self._moved = 0.0
@@ -55,7 +57,7 @@ class PreviewLoop(QObject):
         self._timer.setInterval(_EVERY)
         self._timer.timeout.connect(self._look)
 
-    def start(self, live: "Previewed", image: "ImageLayer", reading: "Reading") -> None:
+    def start(self, live: "Live", image: "ImageLayer", reading: "Reading") -> None:
         """Show a training on its image."""
         if self._of != (live, image, reading):
             (self._shown, self.step) = ((None, 0), 0)
@@ -67,13 +69,16 @@ class PreviewLoop(QObject):
         self._timer.stop()
         if remove:
             self.preview.remove()
+            self.unsure.remove()
+            self._hidden = False
             self._shown = (None, 0)
 
     def go_back(self, step: int) -> None:
         """Show a training again whose last steps were taken back."""
         (self.step, self._shown) = (step, (None, 0))
         if step == 0:
-            self.preview.remove()
+            self.stop(remove=True)
+            self._timer.start()
 
     def place(self) -> tuple[Box, int] | None:
         """Give the visible voxels of level 0, ((Z), Y, X), and the time point."""
@@ -81,6 +86,11 @@ class PreviewLoop(QObject):
             return None
         box = visible_box(self._viewer, self._of[1])
         return None if box is None else _spatial(self._of[2], box)
+
+    def show_unsure(self, wanted: bool) -> None:
+        """Show how unsure the training is, or its labels."""
+        self.as_unsure = wanted
+        self._shown = (None, 0)  # looked at anew
 
     def _look(self) -> None:
         """Begin a preview where the view has come to rest, or more was learned."""
@@ -102,9 +112,10 @@ class PreviewLoop(QObject):
         if moved or (learned and box == where):
             self._begin(live, reading, box, now)
 
-    def _begin(self, live: "Previewed", reading: "Reading", box: Box, now: float) -> None:
+    def _begin(self, live: "Live", reading: "Reading", box: Box, now: float) -> None:
         (self._shown, self._began) = ((box, self.step), now)
-        self._job = ThreadJob(partial(live.preview, *_spatial(reading, box)))
+        asked = partial(live.preview, *_spatial(reading, box), unsure=self.as_unsure)
+        self._job = ThreadJob(asked)
         self._jobs.start(self._job, Handlers(self._done, self._failed, ended=self._ended))
 
     def _done(self, shown: "Shown | None") -> None:
@@ -113,7 +124,15 @@ class PreviewLoop(QObject):
             (_, image, reading) = self._of
             if image in self._viewer.layers:
                 self.preview.show(image, reading, shown)
+                self.unsure.show(image, reading, shown)
+                self._hide_labels(shown.unsure is not None)
                 self.said.emit("")
+
+    def _hide_labels(self, hidden: bool) -> None:
+        """Hide the labels, or show them; what a person does to the layer meanwhile stays."""
+        if hidden != self._hidden:
+            self._hidden = hidden
+            self.preview.set_visible(not hidden)
 
     def _failed(self, failure: Failure) -> None:
         self.said.emit(f"⚠ No preview: {failure.sentence}")

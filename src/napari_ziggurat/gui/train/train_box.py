@@ -1,5 +1,6 @@
 """Train box: Train, Stop, Continue; the curves; what is learned, shown where one looks."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from weakref import WeakKeyDictionary
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton, QSlider, QWidget
 
-from napari_ziggurat.errors import InputError
+from napari_ziggurat.errors import InputError, ZigguratError
 from napari_ziggurat.gui.annotate.opening import annotated
 from napari_ziggurat.gui.annotate.session import Session
 from napari_ziggurat.gui.job import Failure, ThreadJob
@@ -17,6 +18,7 @@ from napari_ziggurat.gui.train.curve import Curve
 from napari_ziggurat.gui.train.live import Live
 from napari_ziggurat.gui.train.preview_loop import PreviewLoop
 from napari_ziggurat.gui.train.round_box import RoundBox
+from napari_ziggurat.gui.train.settings_form import SettingsForm
 from napari_ziggurat.gui.widgets import column, note, row, typed_path
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["TrainBox"]
 
 (_TRAIN, _STOP, _CONTINUE) = ("Train", "Stop", "Continue")
+_FORGET = "What was learned and not saved is lost then; click once more to begin anew."
 
 
 class TrainBox(QWidget):
@@ -55,6 +58,7 @@ class TrainBox(QWidget):
         self._running: Live | None = None
         self._saving: ThreadJob | None = None
         self._keeping = False  # what is saved is what was kept of a round
+        self._asked = False  # whether what was learned may be forgotten
         self.loop = PreviewLoop(viewer, jobs)
         self.round = RoundBox(jobs)
         self._make_parts()
@@ -91,7 +95,11 @@ class TrainBox(QWidget):
             return
         session.save()
         self.round.end()
-        self._running = self._lives.get(session) or self._make(session, reading)
+        try:
+            self._running = self._lives.get(session) or self._make(session, reading)
+        except ZigguratError as error:
+            self.text.setText(f"⚠ {error}")
+            return
         self._lives[session] = self._running
         self.text.setText("Loading…")
         self._jobs.start(
@@ -109,13 +117,32 @@ class TrainBox(QWidget):
 
     def _make(self, session: Session, reading: "Reading") -> Live:
         parent = self._model.path if self.parent_box.isChecked() else None
-        return Live(annotated(reading).image, session.store, parent)
+        image = annotated(reading).image
+        config = self.settings.settings(image, session.store)
+        return Live(replace(image, nan_as=config.nan_as), session.store, config, parent)
+
+    def _ask_again(self) -> None:
+        """Forget a training, once it is clear that what it learned is not wanted."""
+        live = None if self._session is None else self._lives.get(self._session)
+        if self._session is None or live is None:
+            return
+        if not self._asked:
+            self._asked = True
+            self.text.setText(_FORGET)
+            return
+        self._drop(self._session)
+        self.loop.stop(remove=True)
+        self.text.setText("")
+        self._refresh()
 
     def _make_parts(self) -> None:
         self.button = QPushButton(_TRAIN)
         self.button.setToolTip(
             "Train on what is painted; strokes that come meanwhile are taken up (Shift+T)."
         )
+        self.settings = SettingsForm()
+        self.again_button = QPushButton("Begin anew")
+        self.again_button.setToolTip("Forget this training, to begin another one.")
         self.parent_box = QCheckBox("Go on from the chosen model")
         self.parent_box.setToolTip("Off: a new network is trained from the beginning.")
         self.text = note("training")
@@ -124,6 +151,8 @@ class TrainBox(QWidget):
         self.preview_box = QCheckBox("Live preview")
         self.preview_box.setChecked(True)
         self.preview_box.setToolTip("Show what is learned of what you look at.")
+        self.unsure_box = QCheckBox("Uncertainty")
+        self.unsure_box.setToolTip("Show how unsure it is instead: bright where classes compete.")
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setValue(round(100 * self.loop.preview.opacity))
@@ -136,18 +165,23 @@ class TrainBox(QWidget):
         self.save_button.setToolTip("Write the model as it is now, and choose it above.")
 
     def _lay_out(self) -> None:
-        shown = row(self.preview_box, self.opacity)
-        shown.setStretch(1, 1)
+        shown = row(self.preview_box, self.unsure_box, self.opacity)
+        shown.setStretch(2, 1)
         self._learned = QWidget()
         written = row(self.line, self.save_button)
-        self._learned.setLayout(column(self.curve, shown, self.preview_text, self.round, written))
+        parts = (self.curve, shown, self.preview_text, self.round, written, self.again_button)
+        self._learned.setLayout(column(*parts))
         self._learned.hide()
-        self.setLayout(column(self.button, self.parent_box, self.text, self._learned))
+        self.setLayout(
+            column(self.button, self.parent_box, self.text, self._learned, self.settings)
+        )
         self.button.clicked.connect(self.toggle)
         self.save_button.clicked.connect(self._save)
         self.round.kept.connect(self._keep)
         self.round.went_back.connect(self._went_back)
+        self.again_button.clicked.connect(self._ask_again)
         self.preview_box.toggled.connect(self._preview_changed)
+        self.unsure_box.toggled.connect(self.loop.show_unsure)
         self.opacity.valueChanged.connect(self._opacity_changed)
         self.loop.said.connect(self.preview_text.setText)
 
@@ -158,6 +192,9 @@ class TrainBox(QWidget):
         self.parent_box.setVisible(live is None and self._model.path is not None)
         self._learned.setVisible(live is not None)
         self.save_button.setEnabled(live is not None and self._saving is None)
+        self.again_button.setEnabled(not busy and self._saving is None)
+        self.settings.show_begun(begun=live is not None)
+        self._asked = False
         if live is not None:
             self.curve.show_points(live.points)
 

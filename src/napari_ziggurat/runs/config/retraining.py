@@ -55,10 +55,18 @@ class RetrainSettings(Settings):
         Literal["auto", "on", "off"],
         setting(
             "Keep blocks of labels out of training to score on, where there is no --val-image; "
-            "auto: with --from.",
+            "auto: with --from, and with --thresholds held-out.",
             panel=_FROM,
         ),
     ] = "auto"
+    thresholds: Annotated[
+        Literal["held-out", "none"],
+        setting(
+            "Fit to held-out labels from which probability on a voxel is of a class; none: it is "
+            "of the most probable one.",
+            panel=_FROM,
+        ),
+    ] = "none"
     encoder_rate: Annotated[
         Positive,
         setting(
@@ -88,7 +96,8 @@ class RetrainSettings(Settings):
     @property
     def holds_out(self) -> bool:
         """Whether blocks of labels are kept out of training, where no validation is given."""
-        return self.hold_out == "on" or (self.hold_out == "auto" and self.from_model is not None)
+        wanted = self.from_model is not None or self.thresholds == "held-out"
+        return self.hold_out == "on" or (self.hold_out == "auto" and wanted)
 
 
 class LineageConfig(Settings):

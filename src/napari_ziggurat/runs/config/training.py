@@ -194,6 +194,15 @@ class TrainConfig(RetrainSettings, _LearningSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_thresholds(self) -> Self:
+        if self.thresholds == "held-out" and self.hold_out == "off" and not self.val_image:
+            raise InputError(
+                "--thresholds held-out fits to labels that are not trained on, and --hold-out off "
+                "holds none out. Leave --hold-out out, or give --val-image and --val-labels."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_strokes(self) -> Self:
         """Refuse what is about unlabelled voxels where there are none."""
         told = self.class_shares not in (ESTIMATED, PAINTED)

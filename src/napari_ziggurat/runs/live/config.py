@@ -31,4 +31,4 @@ def live_config(image: Image, labels: Labels, **settings: Any) -> TrainConfig:
     store = labels.store if isinstance(labels, SparseLabels) else labels
     place = store.path if isinstance(store, AnnotationStore) else "labels in memory"
     names = {"image": (image.source or image.name,), "annotation": (place,), "out": "model"}
-    return TrainConfig.model_validate(names | settings)
+    return TrainConfig.create(names | settings)

@@ -11,8 +11,9 @@ from napari_ziggurat.geometry import Box
 from napari_ziggurat.networks.intensity import Intensity
 from napari_ziggurat.runs.train_setup import TrainSetup
 from napari_ziggurat.training.holdout import hold_out
+from napari_ziggurat.training.rounds import HeldOut
 from napari_ziggurat.training.sampling import LabelIndex, Sampler
-from napari_ziggurat.training.validation import validate
+from napari_ziggurat.training.validation import Look, spread_patches, validate
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume
 
 __all__ = ["NOT_ENOUGH", "HeldStrokes"]
@@ -89,6 +90,17 @@ class HeldStrokes:
         )
         names = {c.value: c.name for c in setup.classes}
         return {names[value]: score for value, score in found.items()}
+
+    def as_blocks(self, setup: TrainSetup) -> HeldOut | None:
+        """Give each place as a block of labels to score on; None where nothing is held out."""
+        if not self.volumes:
+            return None
+        patch = setup.shape.patch
+        places = [(number, box, box) for number, box in spread_patches(self.volumes, patch)]
+        names = [f"time {v.time}, {v.region}" if v.time else str(v.region) for v in self.volumes]
+        look = Look(patch, setup.flat, setup.around)
+        named = [names[number] for number, _, _ in places]
+        return HeldOut(self.volumes, self.intensities, places, named, look)
 
     def _held(self, rows: np.ndarray) -> np.ndarray:
         held = np.zeros(len(rows), bool)

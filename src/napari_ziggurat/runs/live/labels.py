@@ -41,6 +41,9 @@ class LiveLabels:
         Level of the image that they lie on.
     timed : bool
         Their first axis is time.
+    taken : int
+        Number of the last stroke that was given by `changed`, or was there before; 0 where no
+        history tells.
 
     Raises
     ------
@@ -54,6 +57,8 @@ class LiveLabels:
             self._store = labels.store
         array = SparseLabels(labels) if isinstance(labels, AnnotationStore) else labels
         self._changes = None if self._store is None else Changes(self._store)
+        history = () if self._store is None else self._store.history()
+        self.taken = max((each.number for each in history), default=0)
         self._array = array
         self.timed = len(array.shape) > image.dims
         self.image = self._as_image(image)
@@ -90,7 +95,9 @@ class LiveLabels:
 
     def changed(self) -> list[Box]:
         """Give the boxes of the strokes since the last call, where a history tells them."""
-        return [] if self._changes is None else [each.box for each in self._changes.new()]
+        new = [] if self._changes is None else self._changes.new()
+        self.taken = max((self.taken, *(each.number for each in new)))
+        return [each.box for each in new]
 
     def check_box(self, box: Box) -> None:
         """Refuse a box that is not one of these labels."""

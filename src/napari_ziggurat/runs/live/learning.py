@@ -4,7 +4,7 @@ import copy
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from napari_ziggurat.images.class_names import named_classes
@@ -12,6 +12,7 @@ from napari_ziggurat.networks import Model
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.norms import reestimate_statistics
 from napari_ziggurat.runs.live.held import HeldStrokes
+from napari_ziggurat.runs.live.replay import Replayed
 from napari_ziggurat.runs.live.start import widened
 from napari_ziggurat.runs.live.strokes import Strokes
 from napari_ziggurat.runs.train.spec import spec_of
@@ -52,6 +53,8 @@ class Learning:
         Step before which this network had other classes, or was none.
     taught : bool
         It goes on from a model.
+    replayed : Replayed
+        What that model was trained on.
     """
 
     setup: TrainSetup
@@ -60,6 +63,7 @@ class Learning:
     held: HeldStrokes
     born: int = 0
     taught: bool = False
+    replayed: Replayed = field(default_factory=Replayed)
 
     @classmethod
     def begin(
@@ -92,8 +96,12 @@ class Learning:
 
     def on(self, strokes: Strokes, held: HeldStrokes) -> "Learning":
         """Go on with the strokes as they are now."""
-        trainee = replace(self.trainee, sampler=_sampler(self.setup, strokes, held))
-        return replace(self, trainee=trainee, held=held)
+        sampler = self.replayed.beside(_sampler(self.setup, strokes, held), self.setup)
+        return replace(self, trainee=replace(self.trainee, sampler=sampler), held=held)
+
+    def replaying(self, replayed: Replayed, strokes: Strokes) -> "Learning":
+        """Go on with labels of earlier rounds beside the strokes."""
+        return replace(self, replayed=replayed, taught=True).on(strokes, self.held)
 
     def with_classes(self, code: LabelCode, strokes: Strokes) -> "Learning":
         """Go on with more classes, from the averaged weights and with a new optimiser."""
@@ -104,12 +112,11 @@ class Learning:
         sampler = replace(self.setup.sampler, volumes=volumes)
         setup = replace(self.setup, data=data, sampler=sampler, network=model.spec.network)
         held = self.held.with_code(code)
-        trainee = replace(
-            self.trainee, network=model.network, sampler=_sampler(setup, strokes, held)
-        )
+        sampler = self.replayed.beside(_sampler(setup, strokes, held), setup)
+        trainee = replace(self.trainee, network=model.network, sampler=sampler)
         state, old = begin(trainee), self.state
         state.number, state.elapsed = old.number, old.elapsed
-        return Learning(setup, trainee, state, held, old.number)
+        return Learning(setup, trainee, state, held, old.number, replayed=self.replayed)
 
     def batch(self, number: int) -> Batch:
         """Make the batch of a step."""

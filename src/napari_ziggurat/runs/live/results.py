@@ -11,9 +11,10 @@ from napari_ziggurat.networks import Model, save_model
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.progress import Progress, Run, finish
 from napari_ziggurat.runs.live.learning import Learning
+from napari_ziggurat.runs.live.record import Origin, record_live
 from napari_ziggurat.runs.live.watched import Snapshot
 from napari_ziggurat.runs.place import make_folder
-from napari_ziggurat.runs.train.corrections import correct_shares
+from napari_ziggurat.runs.train.corrections import Correction, correct_shares
 from napari_ziggurat.runs.train.result import TrainResult
 from napari_ziggurat.runs.train.spec import spec_of
 from napari_ziggurat.training.loop import STATISTICS_BATCHES, Batch, Trainee
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Results"]
 
+_TOO_FEW = "too few steps to estimate how common the classes are"
 _FEW = 4  # batches that the statistics of a snapshot are of
 
 Guard = AbstractContextManager[object]
@@ -36,11 +38,14 @@ class Results:
 
     Attributes
     ----------
+    origin : Origin or None
+        Where the training comes from; None before it has begun.
     shift : tensor or None
         How common the classes were last estimated to be.
     """
 
     def __init__(self) -> None:
+        self.origin: Origin | None = None
         self.shift: torch.Tensor | None = None
         self._last: Snapshot | None = None
         self._plain: tuple[Sampler, list[Batch]] | None = None
@@ -72,7 +77,8 @@ class Results:
         with self._making:
             self._settle(learning, network, self.shift)
         if learning.sure:
-            finish(correct_shares(_with(learning, network), learning.setup))
+            held = learning.held.as_blocks(learning.setup)
+            finish(correct_shares(_with(learning, network), learning.setup, held))
             self.shift = network.shift.clone()
         return learning.held.score(network, learning.setup)
 
@@ -92,14 +98,20 @@ class Results:
             seconds, loss = state.elapsed, state.loss
         yield Progress("save", message="measuring what the model needs")
         learning.settled(network, learning.plain_batches(STATISTICS_BATCHES))
-        shares = {}
+        held = learning.held.as_blocks(learning.setup)
         if learning.sure:
-            shares = yield from correct_shares(_with(learning, network), learning.setup)
+            corrected = yield from correct_shares(_with(learning, network), learning.setup, held)
         else:
-            yield Progress("save", message="too few steps to estimate how common the classes are")
+            corrected = Correction(words=(_TOO_FEW,))
+            yield Progress("save", message=_TOO_FEW)
         scores = learning.held.score(network, learning.setup)
-        result = TrainResult(str(out), steps, seconds, loss, scores, shares)
-        save_model(Model(spec_of(learning.setup, result.as_dict()), network), out)
+        result = TrainResult(
+            str(out), steps, seconds, loss, scores, corrected.shares, corrections=corrected.words
+        )
+        assert self.origin is not None  # it has begun
+        rounds = yield from record_live(self.origin, learning, network, result)
+        spec = spec_of(learning.setup, result.as_dict(), rounds=rounds)
+        save_model(Model(spec, network), out)
         self._saved.add(out)
         yield Progress("save", 1, 1)
         return result

@@ -12,7 +12,7 @@ import torch
 from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image
-from napari_ziggurat.networks import Model
+from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.progress import Progress, Run, finish
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.live.config import live_config
@@ -43,7 +43,9 @@ class LiveTraining:
     config : TrainConfig, optional
         Settings, of which length and place of the model do not matter; see `live_config`.
     parent : Model, optional
-        Model that the training goes on from. Classes that it lacks are added to it.
+        Model that the training goes on from, instead of one that ``from_model`` of the settings
+        names. Classes that it lacks are added to it. Half of the patches come from what it was
+        trained on, as far as that is still there, unless the settings say ``replay="off"``.
     out : path, optional
         Folder that the model is saved to whenever a run ends, for whatever reason.
     hold_out : bool
@@ -74,8 +76,8 @@ class LiveTraining:
         hold_out: bool = True,
     ) -> None:
         self.saved: TrainResult | None = None
-        self._image, self._parent = image, parent
         self._config = live_config(image, labels) if config is None else config
+        self._image, self._parent = image, parent or _named_parent(self._config)
         self._out = None if out is None else Path(out)
         _refuse_existing(self._out, overwrite=self._config.overwrite)
         self._holds_out = hold_out
@@ -315,6 +317,10 @@ class LiveTraining:
         if self._out is not None and self.saved is not None:
             message = f"stopped; the model after {self.saved.steps} steps is saved in '{self._out}'"
             yield Progress("train", self.saved.steps, message=message)
+
+
+def _named_parent(config: TrainConfig) -> Model | None:
+    return None if config.from_model is None else load_model(config.from_model)
 
 
 def _refuse_existing(out: Path | None, *, overwrite: bool) -> None:

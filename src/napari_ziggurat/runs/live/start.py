@@ -8,6 +8,7 @@ import torch
 from napari_ziggurat.classes import default_classes
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image
+from napari_ziggurat.images.block_cache import BlockCache
 from napari_ziggurat.images.class_names import named_classes
 from napari_ziggurat.networks import Model, create_network
 from napari_ziggurat.networks.device import resolve_device
@@ -20,6 +21,7 @@ from napari_ziggurat.runs.retrain.earlier import Earlier
 from napari_ziggurat.runs.step_probe import with_batch_that_fits
 from napari_ziggurat.runs.train_data import TrainData
 from napari_ziggurat.runs.train_setup import TrainSetup, decide
+from napari_ziggurat.training.in_memory import MOST_CACHED
 from napari_ziggurat.training.live_volume import LiveVolume
 from napari_ziggurat.training.volumes import LabelCode
 
@@ -101,15 +103,17 @@ def _volumes(
 ) -> list[LiveVolume]:
     """Make one volume of each time point; images are in memory as far as a quarter of it lasts."""
     memory = config.memory_bytes or psutil.virtual_memory().available
-    budget = memory // (2 if config.memory_bytes else 4)
-    volumes = []
+    rest = budget = memory // (2 if config.memory_bytes else 4)
+    volumes: list[LiveVolume] = []
     for time in range(labels.image.times):
         volume = LiveVolume(image, labels.image, labels.level, 0, code, time)
         budget -= volume.bytes
         if budget >= 0:
+            rest = budget
             volume = replace(volume, pixels=volume.read_image(Box.whole(volume.shape)))
         volumes.append(volume)
-    return volumes
+    cache = BlockCache(max(0, min(rest, MOST_CACHED)))
+    return [v if v.pixels is not None else replace(v, cache=cache) for v in volumes]
 
 
 def _note(image: Image, labels: LiveLabels, code: LabelCode) -> str:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
@@ -10,11 +9,13 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image
 from napari_ziggurat.networks import Model
-from napari_ziggurat.progress import Progress
+from napari_ziggurat.progress import Progress, finish
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.live.held import HeldStrokes
 from napari_ziggurat.runs.live.labels import LiveLabels
 from napari_ziggurat.runs.live.learning import Learning
+from napari_ziggurat.runs.live.record import Origin
+from napari_ziggurat.runs.live.replay import read_replayed
 from napari_ziggurat.runs.live.results import Results
 from napari_ziggurat.runs.live.rounds import Beginning, compare_round
 from napari_ziggurat.runs.live.start import set_up
@@ -80,8 +81,14 @@ class Trainer:
         seed = self._config.seed
         held = HeldStrokes.choose(setup.sampler, seed) if hold_out else HeldStrokes()
         learning = Learning.begin(setup, network, self.strokes, held)
-        self.learning = learning.calibrated() if parent is None else replace(learning, taught=True)
-        return [each for each in ("\n".join(setup.reasons), held.words) if each]
+        self.results.origin = Origin.of(parent, self._config.from_model, self._labels)
+        if parent is None:
+            self.learning = learning.calibrated()
+        else:
+            replayed = finish(read_replayed(parent, setup))
+            self.learning = learning.replaying(replayed, self.strokes)
+        words = ("\n".join(setup.reasons), held.words, *self.learning.replayed.words)
+        return [each for each in words if each]
 
     def begin_round(self) -> None:
         """Keep what a run begins with."""

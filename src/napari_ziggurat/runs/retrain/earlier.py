@@ -46,7 +46,9 @@ class Earlier:
     words: tuple[str, ...] = ()
 
 
-def read_earlier(spec: ModelSpec, name: str, new: Sequence[Pair], *, replay: bool) -> Run[Earlier]:
+def read_earlier(
+    spec: ModelSpec, name: str, new: Sequence[Pair], *, replay: bool, refuses: bool = True
+) -> Run[Earlier]:
     """Open what a model was trained on.
 
     Images that are gone, and images whose voxels changed, are left out and named: their labels may
@@ -62,6 +64,8 @@ def read_earlier(spec: ModelSpec, name: str, new: Sequence[Pair], *, replay: boo
         What the round is given; it is not opened twice.
     replay : bool
         Whether anything else is opened.
+    refuses : bool
+        Whether it is refused where nothing can be read; else it is among the words.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def read_earlier(spec: ModelSpec, name: str, new: Sequence[Pair], *, replay: boo
         off = (*words, "earlier labels are not replayed (--replay off)")
         return Earlier(known, (), continued, held_out, off)
     found, trouble = yield from _opened(others)
-    if others and not found and not continued:
+    if refuses and others and not found and not continued:
         raise InputError(
             f"Nothing that '{name}' was trained on can be replayed, and without it the model "
             f"forgets: {'; '.join(trouble)}. Bring one of them back, give it as --image, or say "

@@ -1,11 +1,14 @@
 """Newest labels: what has been labelled since the parent was trained, and what was there before."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ziggurat.classes import EXPLICIT_BACKGROUND, UNLABELLED
 from napari_ziggurat.geometry import BlockGrid, Box
 from napari_ziggurat.images import Image
 from napari_ziggurat.images.annotation_store import AnnotationStore
@@ -15,7 +18,7 @@ from napari_ziggurat.progress import Run
 from napari_ziggurat.training.replay import Positions
 from napari_ziggurat.training.volumes import FoundLabels, LabelledVolume, label_positions
 
-__all__ = ["divide_labels", "last_stroke"]
+__all__ = ["count_strokes", "divide_labels", "last_stroke"]
 
 _SIDE = 256  # of what is read at once of a large stroke
 
@@ -25,6 +28,18 @@ def last_stroke(labels: Image) -> int | None:
     if not isinstance(labels.source, Path) or not is_annotation(labels.source):
         return None
     return max((each.number for each in AnnotationStore.open(labels.source).history()), default=0)
+
+
+def count_strokes(labels: Image, last: int | None) -> dict[str, Any]:
+    """Count the strokes of an annotation up to one, as `TrainedOn` keeps it; nothing for others."""
+    if last is None or not isinstance(labels.source, Path):
+        return {}
+    painted, complete = Counter[int](), 0
+    for record in AnnotationStore.open(labels.source).history():
+        if record.number <= last:
+            painted.update(v % EXPLICIT_BACKGROUND for v in record.painted if v != UNLABELLED)
+            complete += record.kind == "complete"
+    return {"painted": dict(sorted(painted.items())), "complete": complete}
 
 
 def divide_labels(

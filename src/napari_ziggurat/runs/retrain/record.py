@@ -14,6 +14,7 @@ from napari_ziggurat.networks.lineage import weights_digest
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.retrain.earlier import whole_name
 from napari_ziggurat.runs.retrain.mix import Mix
+from napari_ziggurat.runs.retrain.newest import count_strokes
 from napari_ziggurat.runs.train_data import TrainData
 
 __all__ = ["record_data", "record_round", "rounds_before"]
@@ -89,6 +90,7 @@ def _trained_on(
         label_digest=data.label_digest(pair),
         voxels=dict(sorted(voxels.items())),
         strokes=data.strokes[pair],
+        **count_strokes(labels, data.strokes[pair]),
         held_out=blocks,
         axes=config.axes,
         spacing=config.spacing,

@@ -20,9 +20,10 @@ from napari_ziggurat.runs.retrain.mix import mix_round
 from napari_ziggurat.runs.retrain.record import record_data
 from napari_ziggurat.runs.retrain.start import count_before, start_network
 from napari_ziggurat.runs.step_probe import with_batch_that_fits
-from napari_ziggurat.runs.train.corrections import correct_shares, equalize
+from napari_ziggurat.runs.train.corrections import Correction, correct_shares, equalize
 from napari_ziggurat.runs.train.ending import Made, end, raise_failure
 from napari_ziggurat.runs.train.result import TrainResult, result_of
+from napari_ziggurat.runs.train.thresholds import fit_thresholds
 from napari_ziggurat.runs.train_setup import TrainSetup, prepare
 from napari_ziggurat.runs.unfinished import Unfinished
 from napari_ziggurat.training.augment import Augmentation
@@ -89,8 +90,9 @@ def train(config: TrainConfig) -> Run[TrainResult]:
     if not goes_on:  # what was measured is kept with the rest
         yield from equalize(trainee, setup)
     done, diverged = yield from _fit(trainee, setup, safe)
-    shares = yield from correct_shares(trainee, setup)
-    result = TrainResult(str(config.out), done.number, done.elapsed, done.loss, class_shares=shares)
+    corrected = yield from correct_shares(trainee, setup, mix.held)
+    corrected = yield from fit_thresholds(network, setup, mix.held, corrected)
+    result = _result(config, done, corrected)
     made = Made(mix, parent, network, record_data(mix), result, before, diverged)
     result = yield from end(made)
     unfinished.remove()
@@ -158,12 +160,18 @@ def _fit(trainee: Trainee, setup: TrainSetup, safe: Safe) -> Run[tuple[Step, Div
     return last, None
 
 
+def _result(config: TrainConfig, done: Step, corrected: Correction) -> TrainResult:
+    shares, words = corrected.shares, corrected.words
+    length = (done.number, done.elapsed, done.loss)
+    return TrainResult(str(config.out), *length, class_shares=shares, corrections=words)
+
+
 def _budget(setup: TrainSetup) -> Budget:
     config = setup.config
     if config.minutes is None:
         return Budget(steps=config.steps)
     forwards = STATISTICS_BATCHES + bool(setup.validation) * MOST_PATCHES / setup.shape.batch
-    forwards += setup.corrects_shares * SHARES_BATCHES
+    forwards += setup.corrects_shares * 2 * SHARES_BATCHES  # anywhere, and on strokes
     return Budget(seconds=config.minutes * 60, forwards=forwards)
 
 

@@ -1,5 +1,8 @@
 """Corrections: what is measured on the training images and set right, before and after."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
 import torch
 
 from napari_ziggurat.errors import InputError
@@ -7,9 +10,12 @@ from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.train_setup import TrainSetup
 from napari_ziggurat.training.equalize import calibrate_on_patches, is_equalized
 from napari_ziggurat.training.loop import Trainee
-from napari_ziggurat.training.shares import estimate_shares
+from napari_ziggurat.training.rounds import HeldOut
+from napari_ziggurat.training.share_check import Fall, find_fall
+from napari_ziggurat.training.shares import Shares, estimate_shares
+from napari_ziggurat.training.stroke_logits import StrokeLogits
 
-__all__ = ["correct_shares", "equalize"]
+__all__ = ["Correction", "correct_shares", "equalize"]
 
 
 def equalize(trainee: Trainee, setup: TrainSetup) -> Run[None]:
@@ -42,18 +48,78 @@ def _refuse_unequalized(setup: TrainSetup) -> None:
         )
 
 
-def correct_shares(trainee: Trainee, setup: TrainSetup) -> Run[dict[str, float]]:
-    """Correct the logits for classes that strokes show as more common than they are."""
+@dataclass(frozen=True)
+class Correction:
+    """What was set right after a training.
+
+    Attributes
+    ----------
+    shares : mapping of str to float
+        How common each class is, where the logits were corrected for it; else empty.
+    words : tuple of str
+        What was done and what was left, as it is kept with the model.
+    """
+
+    shares: Mapping[str, float] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+
+
+def correct_shares(trainee: Trainee, setup: TrainSetup, held: HeldOut | None) -> Run[Correction]:
+    """Correct the logits for classes that strokes show as more common than they are.
+
+    An estimate that loses classes on the strokes is not taken; what a person told is, and it is
+    said. The network is in evaluation mode.
+
+    Parameters
+    ----------
+    trainee, setup : Trainee, TrainSetup
+        What was trained.
+    held : HeldOut or None
+        Labels that were not trained on, for the estimate to be checked with; those that were are
+        taken where these are too few.
+    """
     trainee.network.shift.zero_()  # a model that training went on from may have had its own
     if not setup.corrects_shares:
-        return {}
-    shares = estimate_shares(trainee, setup.told_shares)
-    trainee.network.shift.copy_(torch.from_numpy(shares.shift))
-    named = [c.name for c in setup.classes]
-    told = ", ".join(
+        return Correction()
+    strokes = _strokes(trainee, held)
+    shares = estimate_shares(trainee, strokes, setup.told_shares)
+    fall = find_fall(strokes, shares.shift)
+    taken = fall is None or bool(setup.told_shares)
+    if taken:
+        shift = torch.from_numpy(shares.shift)
+        trainee.network.shift[: len(shift)].copy_(shift)
+    names = [c.name for c in setup.classes]
+    words = _share_words(shares, names, told=bool(setup.told_shares), taken=taken)
+    if fall is not None:
+        words += _fall_words(fall, names[fall.channel], taken=taken)
+    yield Progress("train", message=words)
+    found = dict(zip(names, shares.estimated, strict=True)) if taken else {}
+    return Correction(found, (words,))
+
+
+def _strokes(trainee: Trainee, held: HeldOut | None) -> StrokeLogits:
+    if held is not None:
+        strokes = StrokeLogits.held_out(trainee.network, held)
+        if strokes.enough:
+            return strokes
+    return StrokeLogits.of_training(trainee)
+
+
+def _share_words(shares: Shares, names: Sequence[str], *, told: bool, taken: bool) -> str:
+    each = ", ".join(
         f"{name} {share:.1%} (painted as {taught:.0%})"
-        for name, share, taught in zip(named, shares.estimated, shares.taught, strict=True)
+        for name, share, taught in zip(names, shares.estimated, shares.taught, strict=True)
     )
-    how = "told" if setup.told_shares else "estimated"
-    yield Progress("train", message=f"{how} part of the images: {told}")
-    return dict(zip(named, shares.estimated, strict=True))
+    how = "told" if told else "estimated" if taken else "not taken: estimated"
+    return f"{how} part of the images: {each}"
+
+
+def _fall_words(fall: Fall, name: str, *, taken: bool) -> str:
+    where = "strokes" if fall.trained_on else "held-out strokes"
+    what = f"'{name}' is found on {fall.after:.0%} of its {where} instead of {fall.before:.0%}"
+    if taken:
+        return f". With them, {what}"
+    return (
+        f". With them, {what}: the network has learned too little to tell how common the classes "
+        "are, so they are left as painted. Train for longer, or tell them with --class-shares"
+    )

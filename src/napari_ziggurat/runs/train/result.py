@@ -25,11 +25,13 @@ class TrainResult:
         Dice by class on the validation images; empty without them.
     class_shares : mapping of str to float
         How common each class is in the training images, estimated after training on strokes;
-        empty after dense labels, where it is known.
+        empty after dense labels, where it is known, and where the estimate was not taken.
     comparison : Comparison or None
         Before and after, where labels were held out.
     worse : bool
         The round lowers the mean score by more than it may.
+    corrections : tuple of str
+        What was set right after the last step, and what was left as it is, in words.
     """
 
     model: str
@@ -40,6 +42,7 @@ class TrainResult:
     class_shares: Mapping[str, float] = field(default_factory=dict)
     comparison: Comparison | None = None
     worse: bool = False
+    corrections: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """Give the result as JSON can hold it."""
@@ -51,12 +54,14 @@ class TrainResult:
             "loss": round(self.loss, 4),
             "val_dice": {name: round(value, 4) for name, value in self.val_dice.items()},
             "class_shares": {n: round(value, 5) for n, value in self.class_shares.items()},
+            "corrections": list(self.corrections),
             **compared,
         }
 
     def render(self) -> str:
         """Say where the model lies and how good it is."""
         lines = [f"{self.model}: {self.steps} steps in {self.seconds:.0f} s, loss {self.loss:.3f}"]
+        lines += [f"  {each}" for each in self.corrections]
         if self.comparison is not None:
             told = self.comparison.told
             lines.append(self.comparison.render() if told else f"  {NOT_ENOUGH}")
@@ -71,4 +76,5 @@ def result_of(model: Model, out: Path) -> TrainResult:
     return TrainResult(
         str(out), told["steps"], told["seconds"], told["loss"], told["val_dice"],
         told["class_shares"], Comparison(model.spec.rounds[-1].scores, ()),
+        corrections=tuple(told.get("corrections", ())),
     )  # fmt: skip
