@@ -49,6 +49,13 @@ def _arguments(words: "Sequence[str] | None") -> argparse.Namespace:
     parser.add_argument("--size", type=int, nargs=2, default=(1400, 900), help="width and height")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     parser.add_argument(
+        "--tab", choices=("Segment", "Models", "Log"), default="Segment", help="which tab is open"
+    )
+    parser.add_argument("--other", type=Path, help="a second model, listed with --tab Models")
+    parser.add_argument(
+        "--dock", type=int, nargs=2, help="the dock alone, with this width and height"
+    )
+    parser.add_argument(
         "--whole", action="store_true", help="segment the whole image, not the view"
     )
     return parser.parse_args(words)
@@ -63,10 +70,57 @@ def _photograph(options: argparse.Namespace) -> None:
         viewer.theme = options.theme
         viewer.window.resize(*options.size)  # after it is shown: showing restores what was saved
         panel = _open(viewer, options.demo.resolve())
-        _segment(panel, panel.whole_button if options.whole else panel.view_button)
+        _show_tab(panel, options)
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        viewer.screenshot(str(options.out), canvas_only=False, flash=False)
+        if options.dock:
+            _alone(panel, options.dock).save(str(options.out))
+        else:
+            viewer.screenshot(str(options.out), canvas_only=False, flash=False)
         viewer.close()
+
+
+def _show_tab(panel: "Panel", options: argparse.Namespace) -> None:
+    from qtpy.QtTest import QTest
+
+    if options.tab == "Log":
+        panel.model.open(Path("no-such-model"))  # something to be read
+        panel.model.open(options.demo / "model")
+        _wait(panel.view_button.isEnabled)
+    if options.tab != "Models":
+        _segment(panel, panel.whole_button if options.whole else panel.view_button)
+    names = [panel.tabs.tabText(index) for index in range(panel.tabs.count())]
+    panel.tabs.setCurrentIndex(names.index(options.tab))
+    if options.tab == "Log":
+        panel.log.list.setCurrentRow(0)
+    if options.tab == "Models":
+        _show_models(panel, options)
+    panel.model.line.setEditText("ziggurat-demo/model")  # the folder of the picture is nobody's
+    QTest.qWait(500)
+
+
+def _show_models(panel: "Panel", options: argparse.Namespace) -> None:
+    """List the demo's model and another one."""
+    from napari_ziggurat.gui.models.known import remember_model
+
+    for path in filter(None, (options.other, options.demo.resolve() / "model")):
+        remember_model(path)
+    panel.models.refresh()
+    _wait(lambda: panel.models.list.count() > (options.other is not None))
+    panel.models.list.setCurrentRow(0)
+
+
+def _alone(panel: "Panel", size: "Sequence[int]") -> Any:
+    """Take the dock out of its window, and a picture of it."""
+    from qtpy.QtTest import QTest
+    from qtpy.QtWidgets import QDockWidget
+
+    dock = panel.parentWidget()
+    while not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    dock.setFloating(True)
+    dock.resize(*size)
+    QTest.qWait(300)
+    return panel.grab()
 
 
 def _open(viewer: "napari.Viewer", demo: Path) -> "Panel":

@@ -361,3 +361,71 @@ def test_of_a_huge_volume_only_what_was_touched_is_read(
             store.write(Box((1020, 1000, 1000), (1022, 1040, 1040)), 1)
             assert until(run, 3)[-1].metrics["labelled"] == 3 * 2 * 40 * 40
             assert len(read) - before < 20
+
+
+def test_a_run_can_be_compared_with_its_beginning_and_taken_back() -> None:
+    (image, labels) = (drawn(), painted(dark=255, bright=1))
+    with live(image, labels, hold_out=True) as session:
+        until(session.run(), 30)
+        first = session.snapshot()
+        assert first is not None
+        comparison = finish(session.compare())
+        assert comparison is not None
+        (row,) = comparison.classes
+        assert row.before is None  # nothing had been learned
+        assert row.after is not None
+        until(session.run(), first.step + 20)
+        comparison = finish(session.compare())
+        assert comparison is not None
+        assert comparison.classes[0].before == row.after
+        assert session.go_back() == session.step == first.step
+        back = session.snapshot()
+        assert back is not None
+        assert all(
+            torch.equal(value, back.model.network.state_dict()[name])
+            for name, value in first.model.network.state_dict().items()
+        )
+        assert max(point.step for point in session.points) <= first.step
+        again = until(session.run(), first.step + 1)
+        assert again[-1].done == first.step + 1
+        session.keep()
+        with pytest.raises(InputError, match="no run of this training"):
+            session.go_back()
+
+
+def test_what_is_taken_back_is_learned_the_same_again() -> None:
+    (image, labels) = (drawn(), painted(dark=255, bright=1))
+
+    def losses(*, there_and_back: bool) -> list[float]:
+        with live(image, labels, seed=3) as session:
+            until(session.run(), 8)
+            if there_and_back:
+                until(session.run(), 16)
+                session.go_back()
+            return [p.metrics["loss"] for p in until(session.run(), 12) if "loss" in p.metrics]
+
+    assert losses(there_and_back=True) == losses(there_and_back=False)
+
+
+def test_too_little_that_is_held_out_compares_nothing() -> None:
+    (image, labels) = (drawn(), painted(dark=255, bright=1))
+    with live(image, labels) as session:
+        until(session.run(), 3)
+        assert finish(session.compare()) is None
+
+
+def test_a_class_that_came_in_a_run_stays_when_the_run_is_taken_back() -> None:
+    (image, labels) = (drawn(), painted(dark=255, bright=1))
+    with live(image, labels) as session:
+        until(session.run(), 3)
+        run = session.run()
+        until(run, 4)
+        labels[GREY.slices] = 2
+        session.touch(GREY)
+        until(run, 6)
+        run.close()
+        session.go_back()
+        until(session.run(), 5)
+        snapshot = session.snapshot()
+        assert snapshot is not None
+        assert [c.value for c in snapshot.model.spec.classes] == [0, 1, 2]

@@ -79,7 +79,7 @@ class Activity(QWidget):
     def say(self, sentence: str, details: str = "") -> None:
         """Show that nothing is going on, and a sentence."""
         self._running.hide()
-        self.sentence.setText(sentence)
+        self.sentence.tell(sentence)
         self.sentence.setVisible(bool(sentence))
         self.details_button.setChecked(False)
         self.details.hide()

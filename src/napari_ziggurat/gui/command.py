@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from napari_ziggurat.progress import Progress
 from napari_ziggurat.runs.command import as_shell, command_words
-from napari_ziggurat.runs.config import SegmentConfig
+from napari_ziggurat.runs.config import ExportConfig, SegmentConfig
 
-__all__ = ["as_typed", "segment_words", "understand"]
+__all__ = ["as_typed", "export_words", "segment_words", "understand"]
 
 _WINDOWS = sys.platform == "win32"
 _PLAIN = re.compile(r"[\w.:/\\,=+-]+")  # no character that cmd.exe takes for an order
@@ -23,6 +23,11 @@ def segment_words(config: SegmentConfig) -> list[str]:
     The first word is the Python that runs napari, with its path: so the line works in any terminal.
     """
     return command_words(config, sys.executable, "-m", "napari_ziggurat", "segment")
+
+
+def export_words(config: ExportConfig) -> list[str]:
+    """Write the command line that exports a model."""
+    return command_words(config, sys.executable, "-m", "napari_ziggurat", "export")
 
 
 def as_typed(words: Sequence[str], *, windows: bool = _WINDOWS) -> str:

@@ -53,6 +53,7 @@ class Job(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.cancelled = False
+        self.words: tuple[str, ...] = ()  # of a command line
 
     def start(self) -> None:
         """Begin."""
@@ -131,7 +132,7 @@ class ProcessJob(Job):
 
     def __init__(self, words: Sequence[str], understand: Callable[[str], Progress | None]) -> None:
         super().__init__()
-        self._words, self._understand = list(words), understand
+        self.words, self._understand = tuple(words), understand
         self._pending = ""
         self._said: list[str] = []
         self._process = QProcess(self)
@@ -147,7 +148,7 @@ class ProcessJob(Job):
 
     def start(self) -> None:
         """Begin."""
-        self._process.start(self._words[0], self._words[1:])
+        self._process.start(self.words[0], list(self.words[1:]))
 
     def cancel(self) -> None:
         """Interrupt it, so that the next run can go on; kill it when it does not listen."""
@@ -175,7 +176,7 @@ class ProcessJob(Job):
 
     def _not_started(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:
-            self.failed.emit(Failure(f"'{self._words[0]}' could not be started."))
+            self.failed.emit(Failure(f"'{self.words[0]}' could not be started."))
             self.ended.emit()
 
     def _finished(self, code: int) -> None:

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_ziggurat.gui.command import as_typed
 from napari_ziggurat.gui.job import PATIENCE, Failure, Job
+from napari_ziggurat.gui.log.log import Log
 from napari_ziggurat.progress import Progress
 
 __all__ = ["Handlers", "Jobs"]
@@ -27,6 +29,7 @@ class Jobs(QObject):
     def __init__(self, dock: QWidget) -> None:
         super().__init__()
         self.closed = False
+        self.log = Log()  # what was started and said, and what went wrong
         self._links: list[_Link] = []
         self._endings: list[Callable[[], None]] = []
         Jobs._open.add(self)
@@ -44,6 +47,8 @@ class Jobs(QObject):
             return
         self._links = [link for link in self._links if not link.ended]
         self._links.append(_Link(self, job, handlers))
+        if job.words:
+            self.log.run(as_typed(job.words))
         job.start()
 
     def close(self) -> None:
@@ -98,7 +103,10 @@ class _Link(QObject):
             self._handlers.progressed(step)
 
     def _told(self, message: str) -> None:
-        if self._wanted and self._handlers.told:
+        if not self._wanted:
+            return
+        self._jobs.log.say(message)
+        if self._handlers.told:
             self._handlers.told(message)
 
     def _done(self, result: object) -> None:
@@ -107,10 +115,11 @@ class _Link(QObject):
         try:
             self._handlers.done(result)
         except Exception as error:  # nobody else would tell the person who waits
-            self._handlers.failed(Failure.of(error))
+            self._failed(Failure.of(error))
 
     def _failed(self, failure: Failure) -> None:
         if self._wanted:
+            self._jobs.log.fail(failure.sentence, failure.details)
             self._handlers.failed(failure)
 
     def _ended(self) -> None:

@@ -9,9 +9,8 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPushButton, QWidget
 
 from napari_ziggurat.errors import InputError, ZigguratError
-from napari_ziggurat.geometry import Spacing
-from napari_ziggurat.gui.layers import spacing_text
-from napari_ziggurat.gui.recent import recent_models, remember_model
+from napari_ziggurat.gui.models.facts import describe
+from napari_ziggurat.gui.models.known import recent_models, remember_model
 from napari_ziggurat.gui.widgets import caption, column, note, row, shrinking_combo, typed_path
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class ModelChooser(QWidget):
 
         spec = read_spec(path)
         (self.path, self.spec) = (path, spec)
-        self._facts.setText(_describe(spec))
+        self._facts.setText(describe(spec))
         return spec
 
     def _refuse(self, error: Exception) -> None:
@@ -133,21 +132,3 @@ def _dropped(event: QDropEvent) -> Path | None:
     data = event.mimeData()
     urls = data.urls() if data is not None else []
     return Path(urls[0].toLocalFile()) if urls and urls[0].isLocalFile() else None
-
-
-def _describe(spec: "ModelSpec") -> str:
-    """Network, size and classes of a model, for a label."""
-    spacing = spacing_text(Spacing(spec.spacing, spec.unit))
-    channels = len(spec.channels)
-    facts = [
-        spec.network.name.replace("_", " "),
-        f"{spec.dims}D",
-        "1 channel" if channels == 1 else f"{channels} channels",
-    ]
-    chips = (
-        f"<span style='color:{escape(c.color)}'>■</span>&nbsp;{escape(c.name)}"
-        for c in spec.classes
-        if c.value
-    )
-    lines = (escape(" · ".join(facts)), f"trained at {escape(spacing)}", " &nbsp; ".join(chips))
-    return "<br>".join(lines)

@@ -26,8 +26,10 @@ from napari_ziggurat.gui.image_chooser import ImageChooser
 from napari_ziggurat.gui.job import Failure, Job, ThreadJob
 from napari_ziggurat.gui.jobs import Handlers, Jobs
 from napari_ziggurat.gui.layers import unwrapped
+from napari_ziggurat.gui.log.tab import LogTab
 from napari_ziggurat.gui.machine_line import MachineLine
 from napari_ziggurat.gui.model_chooser import ModelChooser
+from napari_ziggurat.gui.models.tab import ModelsTab
 from napari_ziggurat.gui.objects.objects_box import ObjectsBox
 from napari_ziggurat.gui.options_form import OptionsForm
 from napari_ziggurat.gui.output_chooser import OutputChooser
@@ -109,6 +111,8 @@ class Panel(QWidget):
         self.runner = Runner(self._viewer, self._jobs, self.activity)
         self.objects = ObjectsBox(self._viewer, self._jobs, self.runner)
         self.annotate = AnnotateTab(self._viewer, self._jobs, self.model)
+        self.models = ModelsTab(self._jobs)
+        self.log = LogTab(self._jobs.log)
         self.correct = Correct(
             self._viewer, self.image, self.annotate, self.runner.results.image_of
         )
@@ -126,6 +130,8 @@ class Panel(QWidget):
             bar.setDrawBase(False)
         self.tabs.addTab(self.annotate, "Annotate && Train")
         self.tabs.addTab(self._segment_tab(), "Segment")
+        self.tabs.addTab(self.models, "Models")
+        self.tabs.addTab(self.log, "Log")
         layout = column(*above, self.tabs)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(10)
@@ -166,10 +172,13 @@ class Panel(QWidget):
     def _connect(self) -> None:
         self.image.changed.connect(self._read_image)
         self.model.changed.connect(self._refresh)
+        self.model.changed.connect(self._model_chosen)
         self.options.changed.connect(self._show_command)
         self.output.changed.connect(self._show_command)
         self.runner.changed.connect(self._refresh)
         self.annotate.train.saved.connect(self.model.open)
+        self.models.wanted.connect(self.model.open)
+        self.log.listen(self)
         self.correct.wanted.connect(partial(self.tabs.setCurrentWidget, self.annotate))
         self.view_button.clicked.connect(self._segment_view)
         self.whole_button.clicked.connect(self._segment_whole)
@@ -203,6 +212,9 @@ class Panel(QWidget):
 
     def _image_refused(self, failure: Failure) -> None:
         self.image.say(f"⚠ {failure.sentence}")
+
+    def _model_chosen(self) -> None:
+        self.models.show_in_use(self.model.path)
 
     @property
     def _chosen(self) -> bool:

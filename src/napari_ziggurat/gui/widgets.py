@@ -1,16 +1,40 @@
 """Widgets: small parts that every box of the dock is made of."""
 
 from collections.abc import Sequence
+from html import unescape
 from pathlib import Path
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLabel, QLayout, QVBoxLayout, QWidget
 
 from napari_ziggurat.errors import InputError
 
-__all__ = ["caption", "column", "note", "row", "shrinking_combo", "typed_path"]
+__all__ = ["Note", "caption", "column", "note", "row", "shrinking_combo", "typed_path"]
 
 Part = QWidget | QLayout
+
+_WRONG = "⚠"  # what comes after it went wrong
+
+
+class Note(QLabel):
+    """A text of the dock that says when what it shows went wrong, so that it can be taken down."""
+
+    failed = Signal(str)  # the sentence
+    told = Signal(str)
+
+    def setText(self, text: str | None) -> None:
+        """Show a text."""
+        super().setText(text)
+        (_, wrong, sentence) = (text or "").partition(_WRONG)
+        if wrong:
+            plain = self.textFormat() == Qt.TextFormat.PlainText
+            self.failed.emit((sentence if plain else unescape(sentence)).strip())
+
+    def tell(self, text: str) -> None:
+        """Show a text that is worth taking down."""
+        self.setText(text)
+        if text and _WRONG not in text:
+            self.told.emit(text)
 
 
 def column(*parts: Part) -> QVBoxLayout:
@@ -34,9 +58,9 @@ def caption(text: str) -> QLabel:
     return label
 
 
-def note(name: str) -> QLabel:
+def note(name: str) -> Note:
     """Make a text that wraps, can be copied, and takes no room while it is empty."""
-    label = QLabel()
+    label = Note()
     label.setObjectName(name)
     label.setWordWrap(True)
     label.setTextInteractionFlags(

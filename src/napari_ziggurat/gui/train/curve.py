@@ -28,7 +28,7 @@ class Curve(QWidget):
 
     def show_points(self, points: Sequence[Any]) -> None:
         """Draw the curves anew, from two points on; a point has step, loss and scores."""
-        if len(points) < 2:
+        if len(points) < 2 and self._lines is None:
             return
         if self._lines is None:
             self._lines = self._make()

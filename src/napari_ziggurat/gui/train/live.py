@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from napari_ziggurat.classes import LabelClass
-from napari_ziggurat.errors import InputError
+from napari_ziggurat.errors import InputError, ZigguratError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.gui.tasks import Piece
 from napari_ziggurat.progress import Progress
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from napari_ziggurat.images.annotation_store import AnnotationStore
     from napari_ziggurat.runs.config import TrainConfig
     from napari_ziggurat.runs.live import LiveTraining
+    from napari_ziggurat.runs.retrain.table import Comparison
 
-__all__ = ["Live", "Shown"]
+__all__ = ["Live", "RoundResult", "Shown"]
 
 _MOST = 2**20  # voxels of a preview; a larger view is shown in its middle
 
@@ -44,6 +45,17 @@ class Shown:
     step: int
     classes: tuple[LabelClass, ...]
     unsure: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What a round changed; no comparison where too little is held out.
+
+    The parent of a first round may have learned from what is held out now.
+    """
+
+    comparison: "Comparison | None"
+    parent_may_know: bool
 
 
 class Live:
@@ -72,11 +84,17 @@ class Live:
         self._training: LiveTraining | None = None
         self._closed = False
         self._stopped = False  # while it is being loaded
+        self._began = 0  # the step that the round began with
 
     @property
     def points(self) -> Sequence[Any]:
         """The curves as they are now."""
         return () if self._training is None else self._training.points
+
+    @property
+    def learned(self) -> bool:
+        """Whether steps were made in this round."""
+        return self._training is not None and self._training.step > self._began
 
     def run(self) -> Generator[Progress, None, object]:
         """Train until `stop`; torch is loaded here, in a thread, and not while the window waits."""
@@ -90,7 +108,25 @@ class Live:
             self._training = LiveTraining(self._image, self._store, self._config, parent=parent)
         if self._training is None or self._closed or self._stopped:
             return None
+        self._began = self._training.step
         return (yield from self._training.run())
+
+    def compare(self) -> Generator[Progress, None, RoundResult]:
+        """Score what the round began with, and what it made."""
+        if self._training is None:
+            return RoundResult(None, parent_may_know=False)
+        comparison = yield from self._training.compare()
+        return RoundResult(comparison, self._parent is not None and not self._began)
+
+    def go_back(self) -> Generator[Progress, None, int]:
+        """Take the round back; the generator gives back the steps that are left."""
+        yield Progress("go back")
+        return 0 if self._training is None else self._training.go_back()
+
+    def keep(self) -> None:
+        """Give up the way back."""
+        if self._training is not None:
+            self._training.keep()
 
     def preview(
         self, box: Box, time: int, *, unsure: bool = False
@@ -112,12 +148,26 @@ class Live:
             (labels, entropy) = ((yield from predict_box(*of, time=time)), None)
         return Shown(Piece(labels, level, where, time), now.step, now.model.spec.classes, entropy)
 
-    def save(self, out: Path) -> Generator[Progress, None, Path]:
-        """Write the model as it is now; the generator gives back its folder."""
+    def save(
+        self, out: Path, seen: tuple[Box, int] | None = None
+    ) -> Generator[Progress, None, Path]:
+        """Write the model as it is now, with a picture of a box; gives back its folder."""
         if self._training is None:
             raise InputError("Nothing is learned yet; press Train first.")
         yield from self._training.save(out)
+        if seen is not None:
+            yield from self._draw(out, *seen)
         return out
+
+    def _draw(self, out: Path, box: Box, time: int) -> Generator[Progress, None, None]:
+        """Put a picture beside a model; where that fails the model is no worse."""
+        from napari_ziggurat.gui.models.picture import write_picture
+
+        try:
+            if (shown := (yield from self.preview(box, time))) is not None:
+                write_picture(out, self._image, shown.piece, shown.classes)
+        except (ZigguratError, OSError) as error:
+            yield Progress("picture", message=f"The model is saved, but has no picture: {error}")
 
     def stop(self) -> None:
         """Let `run` end after its step."""

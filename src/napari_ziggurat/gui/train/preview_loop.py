@@ -73,6 +73,20 @@ class PreviewLoop(QObject):
             self._hidden = False
             self._shown = (None, 0)
 
+    def go_back(self, step: int) -> None:
+        """Show a training again whose last steps were taken back."""
+        (self.step, self._shown) = (step, (None, 0))
+        if step == 0:
+            self.stop(remove=True)
+            self._timer.start()
+
+    def place(self) -> tuple[Box, int] | None:
+        """Give the visible voxels of level 0, ((Z), Y, X), and the time point."""
+        if self._of is None or self._of[1] not in self._viewer.layers:
+            return None
+        box = visible_box(self._viewer, self._of[1])
+        return None if box is None else _spatial(self._of[2], box)
+
     def show_unsure(self, wanted: bool) -> None:
         """Show how unsure the training is, or its labels."""
         self.as_unsure = wanted
@@ -100,16 +114,13 @@ class PreviewLoop(QObject):
 
     def _begin(self, live: "Live", reading: "Reading", box: Box, now: float) -> None:
         (self._shown, self._began) = ((box, self.step), now)
-        at = dict(zip(reading.source.axes, zip(box.start, box.stop, strict=True), strict=True))
-        spatial = [at[letter] for letter in reading.image.axes.spatial]
-        (start, stop) = zip(*spatial, strict=True)
-        moment = at.get("t", (0, 1))[0]
-        asked = partial(live.preview, Box(start, stop), moment, unsure=self.as_unsure)
+        asked = partial(live.preview, *_spatial(reading, box), unsure=self.as_unsure)
         self._job = ThreadJob(asked)
         self._jobs.start(self._job, Handlers(self._done, self._failed, ended=self._ended))
 
     def _done(self, shown: "Shown | None") -> None:
-        if shown is not None and self._of is not None and self._timer.isActive():
+        wanted = self._timer.isActive() and self.step > 0
+        if shown is not None and self._of is not None and wanted:
             (_, image, reading) = self._of
             if image in self._viewer.layers:
                 self.preview.show(image, reading, shown)
@@ -128,3 +139,10 @@ class PreviewLoop(QObject):
 
     def _ended(self) -> None:
         self._job = None
+
+
+def _spatial(reading: "Reading", box: Box) -> tuple[Box, int]:
+    """Take a box of a layer apart: its axes in space, and its time point."""
+    at = dict(zip(reading.source.axes, zip(box.start, box.stop, strict=True), strict=True))
+    (start, stop) = zip(*(at[letter] for letter in reading.image.axes.spatial), strict=True)
+    return Box(start, stop), at.get("t", (0, 1))[0]

@@ -17,6 +17,7 @@ from napari_ziggurat.gui.jobs import Handlers, Jobs
 from napari_ziggurat.gui.train.curve import Curve
 from napari_ziggurat.gui.train.live import Live
 from napari_ziggurat.gui.train.preview_loop import PreviewLoop
+from napari_ziggurat.gui.train.round_box import RoundBox
 from napari_ziggurat.gui.train.settings_form import SettingsForm
 from napari_ziggurat.gui.widgets import column, note, row, typed_path
 
@@ -56,8 +57,10 @@ class TrainBox(QWidget):
         self._lives: WeakKeyDictionary[Session, Live] = WeakKeyDictionary()
         self._running: Live | None = None
         self._saving: ThreadJob | None = None
+        self._keeping = False  # what is saved is what was kept of a round
         self._asked = False  # whether what was learned may be forgotten
         self.loop = PreviewLoop(viewer, jobs)
+        self.round = RoundBox(jobs)
         self._make_parts()
         self._lay_out()
         jobs.at_close(self.close_all)
@@ -71,6 +74,7 @@ class TrainBox(QWidget):
         if self._session is not None and self._session.closed:
             self._drop(self._session)
         if session is not self._session:
+            self.round.end()
             self.loop.stop(remove=True)
             self.text.setText("")
         (self._session, self._image, self._reading) = (session, image, reading)
@@ -90,6 +94,7 @@ class TrainBox(QWidget):
             self.text.setText("Press Annotate and paint first.")
             return
         session.save()
+        self.round.end()
         try:
             self._running = self._lives.get(session) or self._make(session, reading)
         except ZigguratError as error:
@@ -164,7 +169,7 @@ class TrainBox(QWidget):
         shown.setStretch(2, 1)
         self._learned = QWidget()
         written = row(self.line, self.save_button)
-        parts = (self.curve, shown, self.preview_text, written, self.again_button)
+        parts = (self.curve, shown, self.preview_text, self.round, written, self.again_button)
         self._learned.setLayout(column(*parts))
         self._learned.hide()
         self.setLayout(
@@ -172,6 +177,8 @@ class TrainBox(QWidget):
         )
         self.button.clicked.connect(self.toggle)
         self.save_button.clicked.connect(self._save)
+        self.round.kept.connect(self._keep)
+        self.round.went_back.connect(self._went_back)
         self.again_button.clicked.connect(self._ask_again)
         self.preview_box.toggled.connect(self._preview_changed)
         self.unsure_box.toggled.connect(self.loop.show_unsure)
@@ -215,7 +222,20 @@ class TrainBox(QWidget):
         self.text.setText(f"⚠ {failure.sentence}")
 
     def _ended(self) -> None:
-        self._running = None
+        live, self._running = self._running, None
+        here = self._session is not None and self._lives.get(self._session) is live
+        if live is not None and here and live.learned:
+            self.round.compare(live)
+        self._refresh()
+
+    def _keep(self) -> None:
+        """Save what a round made: it is the current model then."""
+        self._keeping = True
+        self._save()
+
+    def _went_back(self, steps: int) -> None:
+        self.loop.go_back(steps)
+        self.text.tell(f"Back at step {steps:,}; Continue goes on from there.")
         self._refresh()
 
     def _save(self) -> None:
@@ -229,17 +249,19 @@ class TrainBox(QWidget):
         except InputError as error:
             self.text.setText(f"⚠ {error}")
             return
-        self._saving = ThreadJob(partial(live.save, out))
+        self._saving = ThreadJob(partial(live.save, out, self.loop.place()))
         self.save_button.setEnabled(False)
         heard = Handlers(self._written, self._failed, ended=self._save_ended)
         self._jobs.start(self._saving, heard)
 
     def _written(self, out: Path) -> None:
-        self.text.setText(f"Saved: {out}")
+        if self._keeping:
+            self.round.keep()
+        self.text.tell(f"Saved: {out}")
         self.saved.emit(out)
 
     def _save_ended(self) -> None:
-        self._saving = None
+        (self._saving, self._keeping) = (None, False)
         self._refresh()
 
     def _preview_changed(self, shown: bool = True) -> None:

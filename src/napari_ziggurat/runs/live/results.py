@@ -40,15 +40,22 @@ class Results:
     ----------
     origin : Origin or None
         Where the training comes from; None before it has begun.
+    shift : tensor or None
+        How common the classes were last estimated to be.
     """
 
     def __init__(self) -> None:
         self.origin: Origin | None = None
+        self.shift: torch.Tensor | None = None
         self._last: Snapshot | None = None
-        self._shift: torch.Tensor | None = None
         self._plain: tuple[Sampler, list[Batch]] | None = None
         self._saved: set[Path] = set()
         self._making = threading.Lock()
+
+    def go_back(self, shift: "torch.Tensor | None") -> None:
+        """Forget what was made of steps that are taken back."""
+        with self._making:
+            (self._last, self.shift) = (None, shift)
 
     def snapshot(self, learning: Learning, guard: Guard) -> Snapshot:
         """Give a model with the statistics of a few batches; the last one if no step was made."""
@@ -58,7 +65,7 @@ class Results:
                 if self._last is not None and self._last.step == step:
                     return self._last
                 network = learning.average()
-            self._settle(learning, network)
+            self._settle(learning, network, self.shift)
             facts = {"steps": step, "seconds": round(learning.state.elapsed, 1)}
             self._last = Snapshot(step, Model(spec_of(learning.setup, facts), network.cpu()))
             return self._last
@@ -68,11 +75,11 @@ class Results:
         with guard:
             network = learning.average()
         with self._making:
-            self._settle(learning, network)
+            self._settle(learning, network, self.shift)
         if learning.sure:
             held = learning.held.as_blocks(learning.setup)
             finish(correct_shares(_with(learning, network), learning.setup, held))
-            self._shift = network.shift.clone()
+            self.shift = network.shift.clone()
         return learning.held.score(network, learning.setup)
 
     def save(
@@ -109,14 +116,23 @@ class Results:
         yield Progress("save", 1, 1)
         return result
 
-    def _settle(self, learning: Learning, network: SegmentationNetwork) -> None:
+    def settle(
+        self, learning: Learning, network: SegmentationNetwork, shift: "torch.Tensor | None"
+    ) -> None:
+        """Let a copy predict, as it is shown."""
+        with self._making:
+            self._settle(learning, network, shift)
+
+    def _settle(
+        self, learning: Learning, network: SegmentationNetwork, shift: "torch.Tensor | None"
+    ) -> None:
         """Give a copy the statistics of a few batches, which are read once for the same strokes."""
         sampler = learning.trainee.sampler
         if self._plain is None or self._plain[0] is not sampler:
             self._plain = (sampler, learning.plain_batches(_FEW))
         learning.settled(network, self._plain[1])
-        if self._shift is not None and len(self._shift) == len(network.shift):
-            network.shift.copy_(self._shift)
+        if shift is not None and len(shift) == len(network.shift):
+            network.shift.copy_(shift)
 
 
 def _with(learning: Learning, network: SegmentationNetwork) -> Trainee:

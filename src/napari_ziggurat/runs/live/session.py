@@ -19,6 +19,7 @@ from napari_ziggurat.runs.live.config import live_config
 from napari_ziggurat.runs.live.labels import Labels, LiveLabels
 from napari_ziggurat.runs.live.trainer import Trainer
 from napari_ziggurat.runs.live.watched import Point, Snapshot
+from napari_ziggurat.runs.retrain.table import Comparison
 from napari_ziggurat.runs.train.result import TrainResult
 
 __all__ = ["LiveTraining"]
@@ -197,6 +198,40 @@ class LiveTraining:
         self.saved = result
         return result
 
+    def compare(self) -> Run[Comparison | None]:
+        """Score what the last run began with, and what is learned now, on held-out strokes.
+
+        Returns
+        -------
+        Comparison or None
+            As the generator's value: Dice by class before and after, where a class has at least
+            50 held-out voxels; before is missing where nothing had been learned. None where too
+            little is held out to tell any number.
+        """
+        yield Progress("compare")
+        return self._trainer.compare_round()
+
+    def keep(self) -> None:
+        """Give up the way back to where the last run began, and the memory that it takes."""
+        self._trainer.keep_round()
+
+    def go_back(self) -> int:
+        """Take back all steps of the last run; the next one goes on from there.
+
+        Strokes stay as they are now. Gives the steps that are left.
+
+        Raises
+        ------
+        InputError
+            It runs, or there is no run to take back.
+        """
+        with self._working:
+            if self._runs:
+                raise InputError("This training runs; stop it first, then its run can be undone.")
+            if not self._trainer.go_back():
+                raise InputError("There is no run of this training that can be taken back.")
+            return self.step
+
     def close(self) -> None:
         """End the training and give its memory back; it cannot go on."""
         self.stop()
@@ -231,6 +266,7 @@ class LiveTraining:
         if self._trainer.learning is None:
             yield from self._wait_for_classes()
             yield from self._begin()
+        self._trainer.begin_round()
         while not self._stopped.is_set():
             yield from self._work()
 

@@ -17,9 +17,11 @@ from napari_ziggurat.runs.live.learning import Learning
 from napari_ziggurat.runs.live.record import Origin
 from napari_ziggurat.runs.live.replay import read_replayed
 from napari_ziggurat.runs.live.results import Results
+from napari_ziggurat.runs.live.rounds import Beginning, compare_round
 from napari_ziggurat.runs.live.start import set_up
 from napari_ziggurat.runs.live.strokes import Strokes
 from napari_ziggurat.runs.live.watched import Point
+from napari_ziggurat.runs.retrain.table import Comparison
 from napari_ziggurat.training.loop import Batch, Prefetch
 from napari_ziggurat.training.volumes import LabelCode
 
@@ -54,6 +56,7 @@ class Trainer:
         self.results = Results()
         self.points: list[Point] = []
         self.average = threading.Lock()
+        self._beginning: Beginning | None = None  # of the run
         self._labels, self._config = labels, config
         self._batches: Prefetch | None = None
         self._threads = 0
@@ -86,6 +89,36 @@ class Trainer:
             self.learning = learning.replaying(replayed, self.strokes)
         words = ("\n".join(setup.reasons), held.words, *self.learning.replayed.words)
         return [each for each in words if each]
+
+    def begin_round(self) -> None:
+        """Keep what a run begins with."""
+        if self.learning is not None:
+            self._beginning = Beginning.of(self.learning, self.results)
+
+    def compare_round(self) -> Comparison | None:
+        """Compare what the run began with and what is learned now, on what is held out."""
+        (beginning, learning) = (self._beginning, self.learning)
+        if beginning is None or learning is None:
+            return None
+        return compare_round(beginning, learning, self.results, self.average)
+
+    def go_back(self) -> bool:
+        """Take all steps of the run back; tell whether there was a way."""
+        if (beginning := self._beginning) is None:
+            return False
+        with self.average:
+            held = HeldStrokes() if self.learning is None else self.learning.held
+            learning = beginning.restored()
+            held = held.with_code(learning.setup.data.code)
+            # Classes that were painted since then are still there to be learned.
+            self.learning, _ = self._with_new_classes(learning.on(self.strokes, held))
+        self.results.go_back(beginning.shift)
+        self.points = [each for each in self.points if each.step <= beginning.number]
+        return True
+
+    def keep_round(self) -> None:
+        """Give up the way back, and the memory that it takes."""
+        self._beginning = None
 
     def take_up(self) -> list[str]:
         """Let strokes that were painted or erased meanwhile join the next batches."""

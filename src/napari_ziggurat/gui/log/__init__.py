@@ -1,0 +1,1 @@
+"""Log: what happened in the dock, in one list."""

@@ -1,0 +1,1 @@
+"""Models: those that are known, and what each is."""
