@@ -24,7 +24,7 @@ from napari_ziggurat.geometry import Axes, Spacing
 from napari_ziggurat.images import OutputGrid, create_output, open_image
 from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.progress import Progress, Run
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import SegmentResult, segment_image
 from napari_ziggurat.runs.session import Session
 

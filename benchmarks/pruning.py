@@ -35,7 +35,7 @@ from napari_ziggurat.inference.predictor import Predictor, resolve_precision
 from napari_ziggurat.networks import Topology, configure_network, create_network, load_model
 from napari_ziggurat.networks.pruning import prune
 from napari_ziggurat.runs.config import TrainConfig
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import segment_image
 from napari_ziggurat.runs.train import train
 from napari_ziggurat.training.planner import Machine, Wishes, design

@@ -5,9 +5,9 @@ import signal
 import threading
 
 from napari_ziggurat.progress import finish
-from napari_ziggurat.runs import journal as journal_module
-from napari_ziggurat.runs import writer as writer_module
 from napari_ziggurat.runs.config import SegmentConfig
+from napari_ziggurat.runs.output import journal as journal_module
+from napari_ziggurat.runs.output import writer as writer_module
 from napari_ziggurat.runs.segment import segment
 
 MOMENTS = ("before the shard", "within the shard", "before the journal", "within the journal")

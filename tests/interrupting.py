@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_ziggurat.progress import Progress
-from napari_ziggurat.runs.journal import Journal
+from napari_ziggurat.runs.output.journal import Journal
 
 
 def finished_blocks(out: Path) -> int:

@@ -17,7 +17,7 @@ from napari_ziggurat.images.pyramid import majority
 from napari_ziggurat.networks import Model, save_model
 from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.config import SegmentConfig
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import segment, segment_image
 
 RNG = np.random.default_rng(0)

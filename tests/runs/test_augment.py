@@ -13,7 +13,7 @@ from napari_ziggurat.images import Image, image_from_array, open_image
 from napari_ziggurat.networks import Model
 from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.config import SegmentConfig
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import segment_image
 
 RNG = np.random.default_rng(0)

@@ -16,7 +16,7 @@ from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.calibrate import calibrate
 from napari_ziggurat.runs.calibrate.result import CalibrateResult
 from napari_ziggurat.runs.config import CalibrateConfig, SegmentConfig
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import segment, segment_image
 
 RNG = np.random.default_rng(0)

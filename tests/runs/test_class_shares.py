@@ -4,8 +4,8 @@ import pytest
 
 from napari_ziggurat.classes import LabelClass, default_classes
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.runs.class_shares import told_shares
 from napari_ziggurat.runs.config import TrainConfig
+from napari_ziggurat.runs.config.class_shares import told_shares
 
 CLASSES = (*default_classes((0,)), LabelClass(1, "membrane", "#ee6677"), *default_classes((7,)))
 TRAIN = {"image": "a.tif", "annotation": "b.tif", "out": "model"}

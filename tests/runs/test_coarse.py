@@ -12,16 +12,16 @@ from models import tiny_model
 from napari_ziggurat.geometry import Axes, Box, Spacing
 from napari_ziggurat.images import Image, OutputGrid, create_output, open_image
 from napari_ziggurat.progress import Progress, Run, finish
-from napari_ziggurat.runs.coarse import coarse_pass
-from napari_ziggurat.runs.coarse_probabilities import CoarseProbabilities
-from napari_ziggurat.runs.crew import Crew
-from napari_ziggurat.runs.decide import with_coarse
-from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.output import Output
-from napari_ziggurat.runs.place import coarse_store
-from napari_ziggurat.runs.plan import SegmentPlan
+from napari_ziggurat.runs.output.coarse_probabilities import CoarseProbabilities
+from napari_ziggurat.runs.output.output import Output
+from napari_ziggurat.runs.output.place import coarse_store
+from napari_ziggurat.runs.plan.decide import with_coarse
+from napari_ziggurat.runs.plan.options import SegmentOptions
+from napari_ziggurat.runs.plan.plan import SegmentPlan
 from napari_ziggurat.runs.segment import segment_image
+from napari_ziggurat.runs.segment.coarse import coarse_pass
 from napari_ziggurat.runs.session import Session
+from napari_ziggurat.runs.work.crew import Crew
 
 RNG = np.random.default_rng(0)
 MODEL = tiny_model("zyx", window=(24, 24, 24), rim=(8, 8, 8))

@@ -12,7 +12,7 @@ from napari_ziggurat.images import image_from_array, open_image
 from napari_ziggurat.networks import Model
 from napari_ziggurat.networks.pruning import prune_model
 from napari_ziggurat.progress import finish
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import SegmentResult, segment_image
 
 PLANE = np.random.default_rng(0).integers(0, 255, (64, 96), dtype=np.uint8)

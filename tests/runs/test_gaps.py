@@ -14,7 +14,7 @@ from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image, image_from_array, open_image, read_record
 from napari_ziggurat.networks import LevelWeights, Model
 from napari_ziggurat.progress import finish
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import SegmentResult, segment_image
 
 CHUNK = (16, 24)

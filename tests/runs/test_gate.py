@@ -19,9 +19,9 @@ from napari_ziggurat.networks import GateLevel, Model, load_model, save_model
 from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.calibrate import calibrate
 from napari_ziggurat.runs.config import CalibrateConfig, SegmentConfig
-from napari_ziggurat.runs.gate import choose_gate
-from napari_ziggurat.runs.gate_map import GateMap, decide_map
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.output.gate_map import GateMap, decide_map
+from napari_ziggurat.runs.plan.gate import choose_gate
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import SegmentResult, segment, segment_image
 from napari_ziggurat.runs.session import Session
 

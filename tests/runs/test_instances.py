@@ -31,7 +31,7 @@ from napari_ziggurat.runs.config import (
 from napari_ziggurat.runs.evaluate import evaluate
 from napari_ziggurat.runs.explain import explain
 from napari_ziggurat.runs.export import export
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.search import search
 from napari_ziggurat.runs.segment import segment_image
 from napari_ziggurat.runs.suggest import suggest_boxes

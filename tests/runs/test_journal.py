@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from napari_ziggurat.runs.journal import Entry, Fingerprint, Journal
+from napari_ziggurat.runs.output.journal import Entry, Fingerprint, Journal
 
 
 def _begun(folder: Path) -> Journal:

@@ -16,13 +16,13 @@ from napari_ziggurat.images import Image, OutputGrid, create_output, open_image
 from napari_ziggurat.inference.fusing import fuse
 from napari_ziggurat.networks import LevelWeights, Model, save_model
 from napari_ziggurat.progress import Progress, finish
-from napari_ziggurat.runs import fill as filling
 from napari_ziggurat.runs.config import SegmentConfig
-from napari_ziggurat.runs.crew import lease_folder
-from napari_ziggurat.runs.lease import Leases
-from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.place import coarse_store
+from napari_ziggurat.runs.output.place import coarse_store
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import SegmentResult, segment, segment_image
+from napari_ziggurat.runs.work import fill as filling
+from napari_ziggurat.runs.work.crew import lease_folder
+from napari_ziggurat.runs.work.lease import Leases
 
 FITTED = LevelWeights(
     ((1.0, 1.0), (2.0, 2.0), (4.0, 4.0)), ((0.5, 0.2, 0.6), (0.3, 0.5, 0.4), (0.2, 0.3, 0.0))

@@ -12,7 +12,7 @@ from napari_ziggurat.errors import InputError, MissingError
 from napari_ziggurat.networks import Composition, configure_network, load_model, read_spec
 from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.config import TrainConfig
-from napari_ziggurat.runs.network_file import read_network
+from napari_ziggurat.runs.config.network_file import read_network
 from napari_ziggurat.runs.train import TrainResult, train
 from pyramids import FIVE_LEVELS
 

@@ -22,11 +22,11 @@ from napari_ziggurat.images import (
     read_record,
 )
 from napari_ziggurat.progress import finish
-from napari_ziggurat.runs import journal as journal_module
 from napari_ziggurat.runs.config import ObjectsConfig
 from napari_ziggurat.runs.objects import ObjectsResult, objects
 from napari_ziggurat.runs.objects import table as table_module
 from napari_ziggurat.runs.objects.plan import ObjectsPlan
+from napari_ziggurat.runs.output import journal as journal_module
 from stores import files_of
 
 cc3d = pytest.importorskip("cc3d")

@@ -184,7 +184,7 @@ def test_a_run_that_was_killed_before_its_journal_begins_anew(
 ) -> None:
     config = run(plane, model, tmp_path / name, probabilities=True)
     with monkeypatch.context() as patch:
-        patch.setattr("napari_ziggurat.runs.journal.Journal.begin", lambda *_: 1 / 0)
+        patch.setattr("napari_ziggurat.runs.output.journal.Journal.begin", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             finish(segment(config))
     finish(segment(config))

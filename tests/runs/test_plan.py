@@ -8,11 +8,11 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.images import Image, image_from_array
 from napari_ziggurat.inference.levels import finest_level
 from napari_ziggurat.networks import ModelSpec
-from napari_ziggurat.runs.decide import decide
-from napari_ziggurat.runs.fit import fit
-from napari_ziggurat.runs.level import choose_level
-from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.plan import Engine, SegmentPlan
+from napari_ziggurat.runs.plan.decide import decide
+from napari_ziggurat.runs.plan.fit import fit
+from napari_ziggurat.runs.plan.level import choose_level
+from napari_ziggurat.runs.plan.options import SegmentOptions
+from napari_ziggurat.runs.plan.plan import Engine, SegmentPlan
 
 PLANE = np.zeros((64, 64), np.uint8)
 FINEST = (finest_level(2),)

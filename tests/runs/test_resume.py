@@ -17,10 +17,10 @@ from napari_ziggurat.images import Image, read_record
 from napari_ziggurat.networks import save_model
 from napari_ziggurat.progress import Progress, finish
 from napari_ziggurat.runs.config import SegmentConfig
+from napari_ziggurat.runs.output.tasks import Task
+from napari_ziggurat.runs.output.writer import BlockWriter
 from napari_ziggurat.runs.segment import segment
-from napari_ziggurat.runs.tasks import Task
-from napari_ziggurat.runs.worker import Worker
-from napari_ziggurat.runs.writer import BlockWriter
+from napari_ziggurat.runs.work.worker import Worker
 from stores import files_of
 
 TALL = np.random.default_rng(0).integers(0, 255, (560, 96), dtype=np.uint8)
@@ -232,7 +232,7 @@ def test_an_output_that_is_removed_only_in_part_is_no_finished_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("napari_ziggurat.runs.place.shutil.rmtree", killed)
+        patch.setattr("napari_ziggurat.runs.output.place.shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             finish(segment(config.model_copy(update={"overwrite": True, "block": (16, 48)})))
     finish(segment(config))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import napari_ziggurat.runs.carry_out as module
+import napari_ziggurat.runs.segment.carry_out as module
 from interrupting import finished_blocks, stop_after
 from models import tiny_model
 from napari_ziggurat.errors import ExistsError, InputError, WorkFailed
@@ -15,7 +15,7 @@ from napari_ziggurat.images import Image, image_from_array, open_image, read_rec
 from napari_ziggurat.networks import Intensity, Model, load_model, save_model
 from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.config import SegmentConfig
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.predict import predict_box
 from napari_ziggurat.runs.segment import segment, segment_image
 

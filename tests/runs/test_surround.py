@@ -27,7 +27,7 @@ from napari_ziggurat.networks.norms import reestimate_statistics
 from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.config import ExplainConfig, SearchConfig, SegmentConfig, TrainConfig
 from napari_ziggurat.runs.explain import explain
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.predict import predict_box
 from napari_ziggurat.runs.search import search
 from napari_ziggurat.runs.segment import segment, segment_image

@@ -17,9 +17,9 @@ from napari_ziggurat.images import open_image
 from napari_ziggurat.networks import Model, load_model, read_spec, save_model
 from napari_ziggurat.networks.calibration import uncalibrated
 from napari_ziggurat.progress import finish
-from napari_ziggurat.runs import train_setup
 from napari_ziggurat.runs.config import SegmentConfig, TrainConfig
 from napari_ziggurat.runs.segment import segment
+from napari_ziggurat.runs.setup import train_setup
 from napari_ziggurat.runs.train import TrainResult, corrections, train
 from napari_ziggurat.runs.train import ending as train_ending
 

@@ -12,13 +12,13 @@ from conftest import DrawnVolume
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.networks import read_spec
 from napari_ziggurat.progress import finish
-from napari_ziggurat.runs import step_probe
 from napari_ziggurat.runs.command import command_words
 from napari_ziggurat.runs.config import PlanConfig, TrainConfig
-from napari_ziggurat.runs.step_probe import StepCost, with_batch_that_fits
+from napari_ziggurat.runs.setup import step_probe
+from napari_ziggurat.runs.setup.step_probe import StepCost, with_batch_that_fits
+from napari_ziggurat.runs.setup.train_setup import TrainSetup, prepare
 from napari_ziggurat.runs.train import train
 from napari_ziggurat.runs.train_plan import plan_training
-from napari_ziggurat.runs.train_setup import TrainSetup, prepare
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 SMALL = {"steps": 2, "patch": (32, 32), "batch": 3, "features": 4, "depth": 2}

@@ -62,7 +62,7 @@ def automatic_values(image: "Image | None", spec: "ModelSpec | None") -> Mapping
 
 def _level(image: "Image", spec: "ModelSpec") -> int | None:
     from napari_ziggurat.errors import InputError
-    from napari_ziggurat.runs.level import choose_level
+    from napari_ziggurat.runs.plan.level import choose_level
 
     try:
         return choose_level(image, spec).level

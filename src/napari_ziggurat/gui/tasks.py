@@ -63,7 +63,7 @@ def segment_view(request: ViewRequest) -> Generator[Progress, None, Piece]:
     yield Progress("load model")
     from napari_ziggurat.networks import load_model
     from napari_ziggurat.networks.pruning import prune_model
-    from napari_ziggurat.runs.level import box_at_level, choose_level
+    from napari_ziggurat.runs.plan.level import box_at_level, choose_level
     from napari_ziggurat.runs.predict import predict_box
 
     (image, model) = (request.image, load_model(request.model))
@@ -82,7 +82,7 @@ def segment_arrays(image: "Image", config: "SegmentConfig") -> Generator[Progres
     """Segment an image that no other process can read, as the command line would."""
     yield Progress("load model")
     from napari_ziggurat.networks import load_model
-    from napari_ziggurat.runs.options import SegmentOptions
+    from napari_ziggurat.runs.plan.options import SegmentOptions
     from napari_ziggurat.runs.segment import segment_image
 
     options = SegmentOptions.from_config(config)

@@ -26,7 +26,7 @@ from napari_ziggurat.runs.config import (
     ImportConfig,
     OwnerConfig,
 )
-from napari_ziggurat.runs.place import clear
+from napari_ziggurat.runs.output.place import clear
 from napari_ziggurat.runs.values import parse_class
 
 __all__ = [

@@ -11,8 +11,8 @@ from napari_ziggurat.images import Image
 from napari_ziggurat.images.finite import refuse_not_finite
 from napari_ziggurat.networks import Model
 from napari_ziggurat.progress import Progress, Run
-from napari_ziggurat.runs.block_result import BlockResult
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.output.block_result import BlockResult
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.session import Session
 
 __all__ = ["entropy", "predict_box", "predict_unsure"]

@@ -27,15 +27,15 @@ from napari_ziggurat.networks.device import resolve_device
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.outputs import SelectedOutputs, output_ratios
 from napari_ziggurat.networks.pruning import prune_model
-from napari_ziggurat.runs.cost import Probe
-from napari_ziggurat.runs.decide import decide, views_of, with_gate
-from napari_ziggurat.runs.fit import fit, most_windows
-from napari_ziggurat.runs.gate import choose_gate
-from napari_ziggurat.runs.journal import Fingerprint
-from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.plan import Engine, SegmentPlan
-from napari_ziggurat.runs.probe import Shown, measure
-from napari_ziggurat.runs.surround import SurroundPlan
+from napari_ziggurat.runs.output.journal import Fingerprint
+from napari_ziggurat.runs.plan.cost import Probe
+from napari_ziggurat.runs.plan.decide import decide, views_of, with_gate
+from napari_ziggurat.runs.plan.fit import fit, most_windows
+from napari_ziggurat.runs.plan.gate import choose_gate
+from napari_ziggurat.runs.plan.options import SegmentOptions
+from napari_ziggurat.runs.plan.plan import Engine, SegmentPlan
+from napari_ziggurat.runs.plan.probe import Shown, measure
+from napari_ziggurat.runs.plan.surround import SurroundPlan
 from napari_ziggurat.runs.watch import resident_memory
 
 __all__ = ["Session"]

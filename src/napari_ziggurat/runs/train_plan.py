@@ -9,9 +9,9 @@ from napari_ziggurat.networks.device import resolve_device
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.command import as_shell, command_words
 from napari_ziggurat.runs.config import PlanConfig, TrainConfig
-from napari_ziggurat.runs.cost import gigabytes
-from napari_ziggurat.runs.step_probe import StepCost, measure_step, with_batch_that_fits
-from napari_ziggurat.runs.train_setup import TrainSetup, prepare
+from napari_ziggurat.runs.plan.cost import gigabytes
+from napari_ziggurat.runs.setup.step_probe import StepCost, measure_step, with_batch_that_fits
+from napari_ziggurat.runs.setup.train_setup import TrainSetup, prepare
 
 __all__ = ["TrainPlan", "plan_training"]
 

@@ -222,7 +222,7 @@ def _is_segmentation(layer: Any) -> bool:
 def _source(path: str) -> str:
     """Give the probabilities beside labels where they were written: they tell more."""
     from napari_ziggurat.images import is_url
-    from napari_ziggurat.runs.place import is_probabilities, probabilities_path
+    from napari_ziggurat.runs.output.place import is_probabilities, probabilities_path
 
     if is_url(path):
         return path

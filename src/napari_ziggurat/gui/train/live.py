@@ -132,7 +132,7 @@ class Live:
         self, box: Box, time: int, *, unsure: bool = False
     ) -> Generator[Progress, None, Shown | None]:
         """Segment a box of level 0 with what is learned now; None before the first step."""
-        from napari_ziggurat.runs.level import box_at_level
+        from napari_ziggurat.runs.plan.level import box_at_level
         from napari_ziggurat.runs.predict import predict_box, predict_unsure
 
         yield Progress("preview")

@@ -24,21 +24,21 @@ from napari_ziggurat.inference.fusing import fuse
 from napari_ziggurat.inference.labels import most_probable
 from napari_ziggurat.networks import LevelWeights, Model, load_model, save_spec
 from napari_ziggurat.progress import Progress, Run
+from napari_ziggurat.runs.calibrate.gate_fit import SegmentedLevels, fit_gates
 from napari_ziggurat.runs.calibrate.instances import ObjectsCalibration, calibrate_objects
 from napari_ziggurat.runs.calibrate.result import CalibrateResult, LevelScore
 from napari_ziggurat.runs.calibrate.sample import VoxelSample
-from napari_ziggurat.runs.coarse import coarse_pass
-from napari_ziggurat.runs.coarse_probabilities import CoarseProbabilities
 from napari_ziggurat.runs.config import CalibrateConfig
-from napari_ziggurat.runs.crew import Crew
-from napari_ziggurat.runs.decide import with_coarse
-from napari_ziggurat.runs.fill import Share
-from napari_ziggurat.runs.gate_fit import SegmentedLevels, fit_gates
-from napari_ziggurat.runs.level import choose_level
-from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.pairs import Opener, Pair, match_files, open_pairs, to_volumes
-from napari_ziggurat.runs.plan import SegmentPlan
+from napari_ziggurat.runs.output.coarse_probabilities import CoarseProbabilities
+from napari_ziggurat.runs.plan.decide import with_coarse
+from napari_ziggurat.runs.plan.level import choose_level
+from napari_ziggurat.runs.plan.options import SegmentOptions
+from napari_ziggurat.runs.plan.plan import SegmentPlan
+from napari_ziggurat.runs.segment.coarse import coarse_pass
 from napari_ziggurat.runs.session import Session
+from napari_ziggurat.runs.setup.pairs import Opener, Pair, match_files, open_pairs, to_volumes
+from napari_ziggurat.runs.work.crew import Crew
+from napari_ziggurat.runs.work.fill import Share
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume
 
 __all__ = ["calibrate"]

@@ -12,10 +12,10 @@ from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.calibrate.objects import Scene, fit_objects
 from napari_ziggurat.runs.config import CalibrateConfig
 from napari_ziggurat.runs.objects.voxels import ClassVoxels
-from napari_ziggurat.runs.options import SegmentOptions
-from napari_ziggurat.runs.pairs import Opener, Pair, match_files, open_pairs
-from napari_ziggurat.runs.place import probabilities_path
+from napari_ziggurat.runs.output.place import probabilities_path
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import segment_image
+from napari_ziggurat.runs.setup.pairs import Opener, Pair, match_files, open_pairs
 
 __all__ = ["ObjectsCalibration", "calibrate_objects"]
 

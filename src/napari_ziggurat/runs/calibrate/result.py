@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from napari_ziggurat.evaluation.metrics import Confusion
 from napari_ziggurat.networks import GateLevel
 from napari_ziggurat.progress import duration
-from napari_ziggurat.runs.gate import AUTO_RECALL
+from napari_ziggurat.runs.plan.gate import AUTO_RECALL
 
 __all__ = ["CalibrateResult", "LevelScore"]
 

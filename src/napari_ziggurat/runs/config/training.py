@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from napari_ziggurat.classes import SHAPES, Shape
 from napari_ziggurat.errors import InputError
-from napari_ziggurat.runs.class_shares import ESTIMATED, PAINTED, check_shares
+from napari_ziggurat.runs.config.class_shares import ESTIMATED, PAINTED, check_shares
 from napari_ziggurat.runs.config.retraining import RetrainSettings
 from napari_ziggurat.runs.config.shared import (
     MACHINE,

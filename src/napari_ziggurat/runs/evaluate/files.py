@@ -7,8 +7,8 @@ from typing import Any
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.images import Source, find_images, stem
 from napari_ziggurat.images.marks import is_annotation
-from napari_ziggurat.runs.match import match_files
-from napari_ziggurat.runs.place import is_probabilities
+from napari_ziggurat.runs.output.place import is_probabilities
+from napari_ziggurat.runs.setup.match import match_files
 
 __all__ = ["class_names", "find_beside", "match", "refuse_annotation", "refuse_unfinished"]
 

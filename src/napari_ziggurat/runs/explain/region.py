@@ -15,7 +15,7 @@ from napari_ziggurat.images.finite import refuse_not_finite
 from napari_ziggurat.networks import Model, ModelSpec
 from napari_ziggurat.progress import Run
 from napari_ziggurat.runs.config import ExplainConfig
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.session import Session
 
 __all__ = ["Region", "centre_box", "choose_region"]

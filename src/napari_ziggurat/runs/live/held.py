@@ -9,7 +9,7 @@ from torch import nn
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.networks.intensity import Intensity
-from napari_ziggurat.runs.train_setup import TrainSetup
+from napari_ziggurat.runs.setup.train_setup import TrainSetup
 from napari_ziggurat.training.holdout import hold_out
 from napari_ziggurat.training.rounds import HeldOut
 from napari_ziggurat.training.sampling import LabelIndex, Sampler

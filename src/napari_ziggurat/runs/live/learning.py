@@ -15,8 +15,8 @@ from napari_ziggurat.runs.live.held import HeldStrokes
 from napari_ziggurat.runs.live.replay import Replayed
 from napari_ziggurat.runs.live.start import widened
 from napari_ziggurat.runs.live.strokes import Strokes
+from napari_ziggurat.runs.setup.train_setup import TrainSetup
 from napari_ziggurat.runs.train.spec import spec_of
-from napari_ziggurat.runs.train_setup import TrainSetup
 from napari_ziggurat.training.augment import Augmentation
 from napari_ziggurat.training.equalize import calibrate_on_patches, is_equalized
 from napari_ziggurat.training.live_volume import LiveVolume

@@ -12,11 +12,11 @@ from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.progress import Run
 from napari_ziggurat.runs.live.labels import LiveLabels
 from napari_ziggurat.runs.live.learning import Learning
-from napari_ziggurat.runs.pairs import to_volumes
-from napari_ziggurat.runs.retrain.classes import values_in
 from napari_ziggurat.runs.retrain.mix import Mix
 from napari_ziggurat.runs.retrain.record import record_data, record_round, rounds_before
 from napari_ziggurat.runs.retrain.table import compare
+from napari_ziggurat.runs.setup.classes import values_in
+from napari_ziggurat.runs.setup.pairs import to_volumes
 from napari_ziggurat.runs.train.result import TrainResult
 from napari_ziggurat.training.rounds import count_found
 from napari_ziggurat.training.volumes import LabelCode, label_positions

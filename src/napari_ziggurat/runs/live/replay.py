@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.networks import Model
 from napari_ziggurat.progress import Progress, Run
-from napari_ziggurat.runs.pairs import Pair, check_voxels, to_volumes
-from napari_ziggurat.runs.retrain.earlier import read_earlier
-from napari_ziggurat.runs.train_setup import TrainSetup
+from napari_ziggurat.runs.setup.earlier import read_earlier
+from napari_ziggurat.runs.setup.pairs import Pair, check_voxels, to_volumes
+from napari_ziggurat.runs.setup.train_setup import TrainSetup
 from napari_ziggurat.training.fingerprint import each_with
 from napari_ziggurat.training.in_memory import cache_the_rest, hold_what_fits
 from napari_ziggurat.training.replay import Positions, with_others

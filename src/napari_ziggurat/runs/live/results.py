@@ -13,7 +13,7 @@ from napari_ziggurat.progress import Progress, Run, finish
 from napari_ziggurat.runs.live.learning import Learning
 from napari_ziggurat.runs.live.record import Origin, record_live
 from napari_ziggurat.runs.live.watched import Snapshot
-from napari_ziggurat.runs.place import make_folder
+from napari_ziggurat.runs.output.place import make_folder
 from napari_ziggurat.runs.train.corrections import Correction, correct_shares
 from napari_ziggurat.runs.train.result import TrainResult
 from napari_ziggurat.runs.train.spec import spec_of

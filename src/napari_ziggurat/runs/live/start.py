@@ -17,10 +17,10 @@ from napari_ziggurat.networks.widen import with_classes, with_outputs
 from napari_ziggurat.runs.config import TrainConfig
 from napari_ziggurat.runs.live.labels import LiveLabels
 from napari_ziggurat.runs.live.strokes import Strokes
-from napari_ziggurat.runs.retrain.earlier import Earlier
-from napari_ziggurat.runs.step_probe import with_batch_that_fits
-from napari_ziggurat.runs.train_data import TrainData
-from napari_ziggurat.runs.train_setup import TrainSetup, decide
+from napari_ziggurat.runs.setup.earlier import Earlier
+from napari_ziggurat.runs.setup.step_probe import with_batch_that_fits
+from napari_ziggurat.runs.setup.train_data import TrainData
+from napari_ziggurat.runs.setup.train_setup import TrainSetup, decide
 from napari_ziggurat.training.in_memory import MOST_CACHED
 from napari_ziggurat.training.live_volume import LiveVolume
 from napari_ziggurat.training.volumes import LabelCode

@@ -8,7 +8,6 @@ from pathlib import Path
 from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import ObjectsConfig
-from napari_ziggurat.runs.journal import Entry, Log
 from napari_ziggurat.runs.objects.doubtful import doubtful_in, write_doubtful
 from napari_ziggurat.runs.objects.files import Files
 from napari_ziggurat.runs.objects.hands import Hands, drafts, hands
@@ -19,6 +18,7 @@ from napari_ziggurat.runs.objects.result import ObjectsResult, doubtful_beside
 from napari_ziggurat.runs.objects.rows import rows
 from napari_ziggurat.runs.objects.table import Tables, check_table, restore, table_in
 from napari_ziggurat.runs.objects.work import Stage, left, stages
+from napari_ziggurat.runs.output.journal import Entry, Log
 
 __all__ = ["ObjectsResult", "objects"]
 

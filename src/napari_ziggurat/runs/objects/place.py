@@ -8,9 +8,9 @@ from typing import Any
 from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.images import create_output, read_record, write_attributes
 from napari_ziggurat.runs.command import as_shell, command_words
-from napari_ziggurat.runs.journal import Fingerprint, Journal
 from napari_ziggurat.runs.objects.plan import ObjectsPlan
-from napari_ziggurat.runs.place import check_apart, clear
+from napari_ziggurat.runs.output.journal import Fingerprint, Journal
+from napari_ziggurat.runs.output.place import check_apart, clear
 from napari_ziggurat.runs.versions import versions
 
 __all__ = ["CONTENT", "Place", "begin", "table_beside"]

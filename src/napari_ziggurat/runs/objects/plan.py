@@ -15,10 +15,10 @@ from napari_ziggurat.inference.objects import Ground, Layout
 from napari_ziggurat.networks import ObjectSettings
 from napari_ziggurat.runs.config import ObjectsConfig
 from napari_ziggurat.runs.config.objects import least_voxels
-from napari_ziggurat.runs.journal import Fingerprint
 from napari_ziggurat.runs.objects.choices import NO_SPLIT, settled
 from napari_ziggurat.runs.objects.parting import Parting
 from napari_ziggurat.runs.objects.voxels import ClassVoxels
+from napari_ziggurat.runs.output.journal import Fingerprint
 
 __all__ = ["ObjectsPlan"]
 

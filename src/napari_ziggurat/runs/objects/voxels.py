@@ -13,7 +13,7 @@ from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image, read_record
 from napari_ziggurat.images.annotation import check_one_channel, decode_classes, whole_numbers
 from napari_ziggurat.images.class_names import named_classes
-from napari_ziggurat.runs.place import is_probabilities
+from napari_ziggurat.runs.output.place import is_probabilities
 
 __all__ = ["ClassVoxels", "Seen"]
 

@@ -9,10 +9,10 @@ from napari_ziggurat.geometry import Box
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.receptive_field import theoretical_field
 from napari_ziggurat.progress import Run
-from napari_ziggurat.runs.retrain.earlier import key_of
-from napari_ziggurat.runs.retrain.newest import divide_labels
-from napari_ziggurat.runs.train_data import TrainData
-from napari_ziggurat.runs.train_setup import TrainSetup
+from napari_ziggurat.runs.setup.earlier import key_of
+from napari_ziggurat.runs.setup.newest import divide_labels
+from napari_ziggurat.runs.setup.train_data import TrainData
+from napari_ziggurat.runs.setup.train_setup import TrainSetup
 from napari_ziggurat.training.apart import Apart, Candidates, keep_apart
 from napari_ziggurat.training.fingerprint import each_with
 from napari_ziggurat.training.replay import Positions, with_replay

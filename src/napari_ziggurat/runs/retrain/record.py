@@ -12,10 +12,10 @@ from napari_ziggurat.images.statistics import sample_digest
 from napari_ziggurat.networks import Model, Round, TrainedOn
 from napari_ziggurat.networks.lineage import weights_digest
 from napari_ziggurat.runs.config import TrainConfig
-from napari_ziggurat.runs.retrain.earlier import whole_name
 from napari_ziggurat.runs.retrain.mix import Mix
-from napari_ziggurat.runs.retrain.newest import count_strokes
-from napari_ziggurat.runs.train_data import TrainData
+from napari_ziggurat.runs.setup.earlier import whole_name
+from napari_ziggurat.runs.setup.newest import count_strokes
+from napari_ziggurat.runs.setup.train_data import TrainData
 
 __all__ = ["record_data", "record_round", "rounds_before"]
 

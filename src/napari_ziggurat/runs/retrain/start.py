@@ -6,7 +6,7 @@ from napari_ziggurat.networks import Model, create_network
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.widen import start_low, with_classes
 from napari_ziggurat.runs.retrain.mix import Mix
-from napari_ziggurat.runs.train_setup import TrainSetup
+from napari_ziggurat.runs.setup.train_setup import TrainSetup
 from napari_ziggurat.training.rounds import Counts, count_found
 
 __all__ = ["count_before", "start_network"]

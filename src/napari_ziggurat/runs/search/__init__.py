@@ -18,7 +18,7 @@ from napari_ziggurat.runs.config import SearchConfig, TrainConfig
 from napari_ziggurat.runs.search.log import SearchLog
 from napari_ziggurat.runs.search.result import SearchResult
 from napari_ziggurat.runs.search.space import SearchSpace, read_composition
-from napari_ziggurat.runs.train_setup import TrainSetup, prepare
+from napari_ziggurat.runs.setup.train_setup import TrainSetup, prepare
 from napari_ziggurat.training.augment import Augmentation
 from napari_ziggurat.training.climbing import REPEATS, Candidate, Climb, Trial
 from napari_ziggurat.training.equalize import calibrate_on_patches, is_equalized

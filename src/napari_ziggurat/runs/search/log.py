@@ -12,8 +12,8 @@ from typing import Any
 
 from napari_ziggurat.errors import ExistsError, InputError
 from napari_ziggurat.runs.config import SearchConfig
-from napari_ziggurat.runs.journal import Fingerprint
-from napari_ziggurat.runs.place import make_folder
+from napari_ziggurat.runs.output.journal import Fingerprint
+from napari_ziggurat.runs.output.place import make_folder
 from napari_ziggurat.training.climbing import Trial
 
 __all__ = ["SearchLog"]

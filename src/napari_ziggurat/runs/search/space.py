@@ -18,7 +18,7 @@ from napari_ziggurat.networks.necks.genotype import Genotype, random_genotype
 from napari_ziggurat.networks.registry import compose, sees_surroundings
 from napari_ziggurat.networks.topology import Topology
 from napari_ziggurat.runs.config import SearchConfig
-from napari_ziggurat.runs.network_file import read_network
+from napari_ziggurat.runs.config.network_file import read_network
 
 __all__ = ["SearchSpace", "read_composition"]
 

@@ -9,8 +9,8 @@ from napari_ziggurat.networks import Model, load_model
 from napari_ziggurat.networks.uncertainty import UncertainNetwork
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import SuggestConfig
-from napari_ziggurat.runs.level import box_between
-from napari_ziggurat.runs.options import SegmentOptions
+from napari_ziggurat.runs.plan.level import box_between
+from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.session import Session
 from napari_ziggurat.runs.suggest.choose import choose_survey
 from napari_ziggurat.runs.suggest.looking import look_again, look_everywhere

@@ -8,7 +8,7 @@ from napari_ziggurat.errors import InputError
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.images import Image, Source, open_image
 from napari_ziggurat.images.annotation import check_one_channel
-from napari_ziggurat.runs.level import box_between
+from napari_ziggurat.runs.plan.level import box_between
 
 __all__ = ["Annotated"]
 

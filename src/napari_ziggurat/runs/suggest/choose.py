@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from napari_ziggurat.images import Image
 from napari_ziggurat.progress import duration
 from napari_ziggurat.runs.config import SuggestConfig
-from napari_ziggurat.runs.plan import by
+from napari_ziggurat.runs.plan.plan import by
 from napari_ziggurat.runs.suggest.survey import Survey
 from napari_ziggurat.runs.suggest.task import Task
 

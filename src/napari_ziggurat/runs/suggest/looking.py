@@ -8,7 +8,7 @@ from functools import partial
 from napari_ziggurat.geometry import Box
 from napari_ziggurat.inference.spots import Spot
 from napari_ziggurat.progress import Progress, Run
-from napari_ziggurat.runs.level import box_between
+from napari_ziggurat.runs.plan.level import box_between
 from napari_ziggurat.runs.suggest.candidates import Candidates
 from napari_ziggurat.runs.suggest.choose import Choice
 from napari_ziggurat.runs.suggest.rank import places, rank

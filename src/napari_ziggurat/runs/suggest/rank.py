@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ziggurat.inference.spots import Spot
-from napari_ziggurat.runs.plan import SegmentPlan
+from napari_ziggurat.runs.plan.plan import SegmentPlan
 
 __all__ = ["places", "rank"]
 

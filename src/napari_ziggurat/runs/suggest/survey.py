@@ -17,7 +17,7 @@ from napari_ziggurat.images import Image
 from napari_ziggurat.images.finite import check_finite
 from napari_ziggurat.inference.spots import Looked, SpotFinder
 from napari_ziggurat.networks import Intensity
-from napari_ziggurat.runs.plan import SegmentPlan
+from napari_ziggurat.runs.plan.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
 
 __all__ = ["Job", "Survey"]

@@ -11,7 +11,7 @@ from napari_ziggurat.inference.spots import Spot, SpotFinder
 from napari_ziggurat.networks import Model, ModelSpec
 from napari_ziggurat.networks.outputs import output_ratios
 from napari_ziggurat.runs.config import SuggestConfig
-from napari_ziggurat.runs.level import box_at_level, choose_level
+from napari_ziggurat.runs.plan.level import box_at_level, choose_level
 from napari_ziggurat.runs.session import Session
 from napari_ziggurat.runs.suggest.annotated import Annotated
 from napari_ziggurat.runs.suggest.survey import Survey

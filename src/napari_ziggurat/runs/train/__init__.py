@@ -14,18 +14,18 @@ from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.networks.outputs import output_ratios
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.config import TrainConfig
-from napari_ziggurat.runs.place import make_folder
+from napari_ziggurat.runs.output.place import make_folder
 from napari_ziggurat.runs.retrain.beside import find_beside, take_over
 from napari_ziggurat.runs.retrain.mix import mix_round
 from napari_ziggurat.runs.retrain.record import record_data
 from napari_ziggurat.runs.retrain.start import count_before, start_network
-from napari_ziggurat.runs.step_probe import with_batch_that_fits
+from napari_ziggurat.runs.setup.step_probe import with_batch_that_fits
+from napari_ziggurat.runs.setup.train_setup import TrainSetup, prepare
 from napari_ziggurat.runs.train.corrections import Correction, correct_shares, equalize
 from napari_ziggurat.runs.train.ending import Made, end, raise_failure
 from napari_ziggurat.runs.train.result import TrainResult, result_of
 from napari_ziggurat.runs.train.thresholds import fit_thresholds
-from napari_ziggurat.runs.train_setup import TrainSetup, prepare
-from napari_ziggurat.runs.unfinished import Unfinished
+from napari_ziggurat.runs.train.unfinished import Unfinished
 from napari_ziggurat.training.augment import Augmentation
 from napari_ziggurat.training.loop import (
     STATISTICS_BATCHES,

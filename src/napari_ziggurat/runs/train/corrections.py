@@ -7,7 +7,7 @@ import torch
 
 from napari_ziggurat.errors import InputError
 from napari_ziggurat.progress import Progress, Run
-from napari_ziggurat.runs.train_setup import TrainSetup
+from napari_ziggurat.runs.setup.train_setup import TrainSetup
 from napari_ziggurat.training.equalize import calibrate_on_patches, is_equalized
 from napari_ziggurat.training.loop import Trainee
 from napari_ziggurat.training.rounds import HeldOut

@@ -14,9 +14,9 @@ from napari_ziggurat.runs.retrain.mix import Mix
 from napari_ziggurat.runs.retrain.record import record_round, rounds_before
 from napari_ziggurat.runs.retrain.table import compare
 from napari_ziggurat.runs.retrain.verdict import not_finished, not_taken_over
+from napari_ziggurat.runs.setup.train_setup import TrainSetup
 from napari_ziggurat.runs.train.result import TrainResult
 from napari_ziggurat.runs.train.spec import spec_of
-from napari_ziggurat.runs.train_setup import TrainSetup
 from napari_ziggurat.training.fingerprint import each_with
 from napari_ziggurat.training.loop import Diverged
 from napari_ziggurat.training.rounds import Counts, count_found

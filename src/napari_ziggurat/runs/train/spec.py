@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from napari_ziggurat.networks import ModelSpec, Round
-from napari_ziggurat.runs.train_setup import TrainSetup
+from napari_ziggurat.runs.setup.train_setup import TrainSetup
 from napari_ziggurat.runs.versions import versions
 
 __all__ = ["spec_of"]

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from napari_ziggurat.networks.network import SegmentationNetwork
 from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.retrain.mix import NOT_ENOUGH
+from napari_ziggurat.runs.setup.train_setup import TrainSetup
 from napari_ziggurat.runs.train.corrections import Correction
-from napari_ziggurat.runs.train_setup import TrainSetup
 from napari_ziggurat.training.offsets import Fitted, fit_offsets
 from napari_ziggurat.training.rounds import HeldOut
 from napari_ziggurat.training.stroke_logits import StrokeLogits

@@ -1,0 +1,1 @@
+"""What a segmentation will do and cost, decided before it starts."""

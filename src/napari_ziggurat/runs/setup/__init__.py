@@ -1,0 +1,1 @@
+"""What a training starts from: the data, the network, the settings that were chosen."""
