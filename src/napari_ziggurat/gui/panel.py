@@ -137,9 +137,8 @@ class Panel(QWidget):
         layout.setSpacing(10)
         _keep_low(above)
         inside.setLayout(layout)
-        self.scroller = scroll = (
-            QScrollArea()
-        )  # napari puts none around a dock, and small screens cut it off
+        # napari puts none around a dock, and small screens cut it off.
+        self.scroller = scroll = QScrollArea()
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidgetResizable(True)

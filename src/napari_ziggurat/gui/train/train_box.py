@@ -131,6 +131,7 @@ class TrainBox(QWidget):
             self.text.setText(_FORGET)
             return
         self._drop(self._session)
+        self.round.end()
         self.loop.stop(remove=True)
         self.text.setText("")
         self._refresh()
