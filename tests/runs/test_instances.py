@@ -94,7 +94,7 @@ def segmented(model: Model, out: Path, image: NDArray[Any] = PLANE, **options: A
 
 @pytest.mark.slow
 def test_what_is_learned_tells_objects_apart(folder: Path) -> None:
-    learn(folder, steps=70, learning_rate=1e-2, features=8)
+    learn(folder, steps=140, learning_rate=1e-2, features=8)
     spec = read_spec(folder / "model")
     assert (spec.task, spec.shapes) == ("instance", ("boundary", "distance"))
     assert [c.name for c in spec.classes] == ["background", "object"]
