@@ -78,6 +78,7 @@ def _paint(panel: Any, truth: Any, folder: Path) -> None:
     from napari_ziggurat.images.samples import draw_volume
 
     tab = panel.annotate
+    _wait(lambda: "Looking" not in panel.machine.line.text())
     _wait(tab.store.button.isEnabled)
     tab.store.line.setText(str(folder / "drawn.annotation.ome.zarr"))
     tab.store.button.click()

@@ -86,6 +86,7 @@ def _open(viewer: Any, path: Path) -> Any:
     panel.tabs.setCurrentIndex(1)
     viewer.reset_view()
     _wait(panel.objects.table.isVisible)
+    _wait(lambda: "Looking" not in panel.machine.line.text())
     return panel
 
 

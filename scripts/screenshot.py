@@ -95,6 +95,7 @@ def _show_tab(panel: "Panel", options: argparse.Namespace) -> None:
     if options.tab == "Models":
         _show_models(panel, options)
     panel.model.line.setEditText("ziggurat-demo/model")  # the folder of the picture is nobody's
+    _wait(lambda: "Looking" not in panel.machine.line.text())
     QTest.qWait(500)
 
 
