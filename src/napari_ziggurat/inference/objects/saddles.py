@@ -83,7 +83,9 @@ class Saddles:
         _, first = np.unique(low * count + high, return_index=True)
         ranks = np.sort(first)
         weights = np.arange(1.0, len(ranks) + 1)
-        graph = coo_array((weights, (low[ranks], high[ranks])), (count, count))
+        # scipy 1.14 takes 32 bits alone, which are basins for 100 GB.
+        ends = (low[ranks].astype(np.int32), high[ranks].astype(np.int32))
+        graph = coo_array((weights, ends), (count, count))
         tree = minimum_spanning_tree(graph.tocsr())
         return self.chosen(order[ranks[np.sort(tree.data).astype(np.int64) - 1]])
 
