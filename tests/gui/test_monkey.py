@@ -21,6 +21,7 @@ TESTS = Path(__file__).parents[1]
 SECONDS = 1000  # more than it ever needs, also on a machine that others use
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "actions"), [(1, 120)])
 def test_a_monkey_breaks_nothing_and_loses_no_stroke(
     display: None, seed: int, actions: int

@@ -368,6 +368,7 @@ def test_a_file_is_segmented_by_the_command_that_the_dock_shows(
     assert labels.scale.tolist() == image.scale.tolist()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_complete_already_says_so_and_tells_its_level(
     open_dock: Any, make_model: Any, tmp_path: Path
 ) -> None:
