@@ -16,8 +16,8 @@ from pathlib import Path
 from napari_ziggurat.geometry import BlockGrid, BlockTree, Box
 from napari_ziggurat.runs.output.journal import Entry, Fingerprint, Journal
 from napari_ziggurat.runs.output.tasks import Task, Tasks
-from napari_ziggurat.runs.work.executor import Report, drive
-from napari_ziggurat.runs.work.schedule import Schedule
+from napari_ziggurat.runs.workers.executor import Report, drive
+from napari_ziggurat.runs.workers.schedule import Schedule
 
 BLOCK = 256
 

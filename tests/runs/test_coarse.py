@@ -21,7 +21,7 @@ from napari_ziggurat.runs.plan.plan import SegmentPlan
 from napari_ziggurat.runs.segment import segment_image
 from napari_ziggurat.runs.segment.coarse import coarse_pass
 from napari_ziggurat.runs.session import Session
-from napari_ziggurat.runs.work.crew import Crew
+from napari_ziggurat.runs.workers.crew import Crew
 
 RNG = np.random.default_rng(0)
 MODEL = tiny_model("zyx", window=(24, 24, 24), rim=(8, 8, 8))

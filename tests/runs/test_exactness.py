@@ -23,9 +23,9 @@ from napari_ziggurat.progress import finish
 from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import segment, segment_image
-from napari_ziggurat.runs.work import crew as crew_module
-from napari_ziggurat.runs.work import dask_cluster
-from napari_ziggurat.runs.work.processes import Processes
+from napari_ziggurat.runs.workers import crew as crew_module
+from napari_ziggurat.runs.workers import dask_cluster
+from napari_ziggurat.runs.workers.processes import Processes
 from stores import files_of
 
 PLANE = np.random.default_rng(0).integers(0, 255, (70, 101), dtype=np.uint8)

@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from napari_ziggurat.runs.work.lease import Leases
+from napari_ziggurat.runs.workers.lease import Leases
 
 
 def test_one_of_two_gets_a_lease_until_it_is_given_back(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.output.place import coarse_store
 from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.segment import SegmentResult, segment, segment_image
-from napari_ziggurat.runs.work import fill as filling
-from napari_ziggurat.runs.work.crew import lease_folder
-from napari_ziggurat.runs.work.lease import Leases
+from napari_ziggurat.runs.workers import fill as filling
+from napari_ziggurat.runs.workers.crew import lease_folder
+from napari_ziggurat.runs.workers.lease import Leases
 
 FITTED = LevelWeights(
     ((1.0, 1.0), (2.0, 2.0), (4.0, 4.0)), ((0.5, 0.2, 0.6), (0.3, 0.5, 0.4), (0.2, 0.3, 0.0))

@@ -20,7 +20,7 @@ from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.output.tasks import Task
 from napari_ziggurat.runs.output.writer import BlockWriter
 from napari_ziggurat.runs.segment import segment
-from napari_ziggurat.runs.work.worker import Worker
+from napari_ziggurat.runs.workers.worker import Worker
 from stores import files_of
 
 TALL = np.random.default_rng(0).integers(0, 255, (560, 96), dtype=np.uint8)

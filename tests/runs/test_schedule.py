@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from napari_ziggurat.geometry import BlockGrid, BlockTree, Box
 from napari_ziggurat.runs.output.journal import Entry, Fingerprint, Journal
 from napari_ziggurat.runs.output.tasks import Task, Tasks
-from napari_ziggurat.runs.work.executor import Report, drive
-from napari_ziggurat.runs.work.lease import Leases
-from napari_ziggurat.runs.work.schedule import Schedule
-from napari_ziggurat.runs.work.shared_schedule import SharedSchedule
+from napari_ziggurat.runs.workers.executor import Report, drive
+from napari_ziggurat.runs.workers.lease import Leases
+from napari_ziggurat.runs.workers.schedule import Schedule
+from napari_ziggurat.runs.workers.shared_schedule import SharedSchedule
 
 
 def _tasks(side: int, times: int = 1, block: int = 4) -> Tasks:

@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 
 from napari_ziggurat.errors import ZigguratError
-from napari_ziggurat.runs.work.failure import explain, explain_known
+from napari_ziggurat.runs.workers.failure import explain, explain_known
 
 __all__ = ["FAILED", "INTERRUPTED", "REFUSED", "guard", "say"]
 

@@ -37,8 +37,8 @@ from napari_ziggurat.runs.plan.plan import SegmentPlan
 from napari_ziggurat.runs.segment.coarse import coarse_pass
 from napari_ziggurat.runs.session import Session
 from napari_ziggurat.runs.setup.pairs import Opener, Pair, match_files, open_pairs, to_volumes
-from napari_ziggurat.runs.work.crew import Crew
-from napari_ziggurat.runs.work.fill import Share
+from napari_ziggurat.runs.workers.crew import Crew
+from napari_ziggurat.runs.workers.fill import Share
 from napari_ziggurat.training.volumes import LabelCode, LabelledVolume
 
 __all__ = ["calibrate"]

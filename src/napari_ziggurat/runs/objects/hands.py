@@ -15,7 +15,7 @@ from napari_ziggurat.errors import WorkFailed, ZigguratError
 from napari_ziggurat.runs.config import ObjectsConfig
 from napari_ziggurat.runs.objects.plan import ObjectsPlan
 from napari_ziggurat.runs.objects.work import Work
-from napari_ziggurat.runs.work.failure import concerns_all, explain
+from napari_ziggurat.runs.workers.failure import concerns_all, explain
 
 __all__ = ["Alone", "Done", "Hands", "Several", "drafts", "hands"]
 

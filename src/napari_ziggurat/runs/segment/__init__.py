@@ -24,10 +24,10 @@ from napari_ziggurat.runs.segment.carry_out import begin, look_through
 from napari_ziggurat.runs.segment.coarse import coarse_pass
 from napari_ziggurat.runs.segment.gated import gated
 from napari_ziggurat.runs.session import Session
-from napari_ziggurat.runs.work.crew import Crew
-from napari_ziggurat.runs.work.dask_cluster import connect
-from napari_ziggurat.runs.work.failure import explain
-from napari_ziggurat.runs.work.fill import Share, fill
+from napari_ziggurat.runs.workers.crew import Crew
+from napari_ziggurat.runs.workers.dask_cluster import connect
+from napari_ziggurat.runs.workers.failure import explain
+from napari_ziggurat.runs.workers.fill import Share, fill
 
 __all__ = ["SegmentResult", "segment", "segment_image"]
 

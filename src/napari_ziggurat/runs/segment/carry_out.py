@@ -10,7 +10,7 @@ from napari_ziggurat.progress import Progress, Run
 from napari_ziggurat.runs.output.output import Output, begin_output
 from napari_ziggurat.runs.plan.plan import SegmentPlan
 from napari_ziggurat.runs.session import Session
-from napari_ziggurat.runs.work.crew import Crew
+from napari_ziggurat.runs.workers.crew import Crew
 
 __all__ = ["begin", "facts", "look_through"]
 

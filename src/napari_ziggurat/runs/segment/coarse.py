@@ -13,8 +13,8 @@ from napari_ziggurat.runs.plan.options import coarse_changes
 from napari_ziggurat.runs.plan.plan import SegmentPlan
 from napari_ziggurat.runs.segment.carry_out import facts, look_through
 from napari_ziggurat.runs.session import Session
-from napari_ziggurat.runs.work.crew import Crew
-from napari_ziggurat.runs.work.fill import WHOLE, Share, fill
+from napari_ziggurat.runs.workers.crew import Crew
+from napari_ziggurat.runs.workers.fill import WHOLE, Share, fill
 
 __all__ = ["coarse_pass"]
 

@@ -17,8 +17,8 @@ from napari_ziggurat.runs.plan.gate import GateRule
 from napari_ziggurat.runs.plan.plan import SegmentPlan
 from napari_ziggurat.runs.segment.coarse import coarse_pass
 from napari_ziggurat.runs.session import Session
-from napari_ziggurat.runs.work.crew import Crew
-from napari_ziggurat.runs.work.fill import Share
+from napari_ziggurat.runs.workers.crew import Crew
+from napari_ziggurat.runs.workers.fill import Share
 
 __all__ = ["gated", "largest_around_cells"]
 

@@ -11,8 +11,8 @@ from napari_ziggurat.progress import Progress
 from napari_ziggurat.runs.output.output import Output
 from napari_ziggurat.runs.output.tally import Tally, audited
 from napari_ziggurat.runs.output.tasks import Tasks
-from napari_ziggurat.runs.work.executor import Executor, Report, drive
-from napari_ziggurat.runs.work.schedule import Schedule
+from napari_ziggurat.runs.workers.executor import Executor, Report, drive
+from napari_ziggurat.runs.workers.schedule import Schedule
 
 __all__ = ["WHOLE", "Share", "fill"]
 

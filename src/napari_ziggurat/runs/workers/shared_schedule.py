@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from napari_ziggurat.runs.output.journal import Journal
 from napari_ziggurat.runs.output.tasks import Task, Tasks
-from napari_ziggurat.runs.work.lease import Leases
-from napari_ziggurat.runs.work.schedule import Schedule
+from napari_ziggurat.runs.workers.lease import Leases
+from napari_ziggurat.runs.workers.schedule import Schedule
 
 __all__ = ["SharedSchedule"]
 

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.runs.output.tasks import Task
-from napari_ziggurat.runs.work.schedule import Schedule
+from napari_ziggurat.runs.workers.schedule import Schedule
 
 __all__ = ["Executor", "Report", "drive"]
 

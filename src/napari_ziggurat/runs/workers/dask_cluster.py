@@ -12,10 +12,10 @@ from typing import Any
 from napari_ziggurat import __version__
 from napari_ziggurat.errors import InputError, WorkFailed
 from napari_ziggurat.runs.output.tasks import Task
-from napari_ziggurat.runs.work.executor import Report
-from napari_ziggurat.runs.work.failure import concerns_all, explain
-from napari_ziggurat.runs.work.job import Job, OpenJob
-from napari_ziggurat.runs.work.worker import Worker
+from napari_ziggurat.runs.workers.executor import Report
+from napari_ziggurat.runs.workers.failure import concerns_all, explain
+from napari_ziggurat.runs.workers.job import Job, OpenJob
+from napari_ziggurat.runs.workers.worker import Worker
 
 __all__ = ["DaskCluster", "connect"]
 

@@ -11,9 +11,9 @@ from multiprocessing.process import BaseProcess
 from napari_ziggurat.errors import WorkFailed
 from napari_ziggurat.inference.allocator import keep_freed_memory
 from napari_ziggurat.runs.output.tasks import Task
-from napari_ziggurat.runs.work.executor import Report
-from napari_ziggurat.runs.work.failure import explain
-from napari_ziggurat.runs.work.job import Job
+from napari_ziggurat.runs.workers.executor import Report
+from napari_ziggurat.runs.workers.failure import explain
+from napari_ziggurat.runs.workers.job import Job
 
 __all__ = ["Processes"]
 

@@ -18,12 +18,12 @@ from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.output.output import Output
 from napari_ziggurat.runs.output.tasks import Tasks
 from napari_ziggurat.runs.session import Session
-from napari_ziggurat.runs.work.executor import Executor
-from napari_ziggurat.runs.work.job import Job
-from napari_ziggurat.runs.work.lease import Leases
-from napari_ziggurat.runs.work.schedule import Schedule
-from napari_ziggurat.runs.work.shared_schedule import SharedSchedule
-from napari_ziggurat.runs.work.worker import Worker
+from napari_ziggurat.runs.workers.executor import Executor
+from napari_ziggurat.runs.workers.job import Job
+from napari_ziggurat.runs.workers.lease import Leases
+from napari_ziggurat.runs.workers.schedule import Schedule
+from napari_ziggurat.runs.workers.shared_schedule import SharedSchedule
+from napari_ziggurat.runs.workers.worker import Worker
 
 __all__ = ["Crew"]
 
@@ -137,10 +137,10 @@ class Crew:
             return Worker(output, session, intensities)
         job = Job.of(output, self.config)
         if self.client is not None:
-            from napari_ziggurat.runs.work.dask_cluster import DaskCluster
+            from napari_ziggurat.runs.workers.dask_cluster import DaskCluster
 
             return DaskCluster(job, self.client)
-        from napari_ziggurat.runs.work.processes import Processes
+        from napari_ziggurat.runs.workers.processes import Processes
 
         return Processes(job, self.devices, self.threads or 1)
 

@@ -13,7 +13,7 @@ from napari_ziggurat.runs.config import SegmentConfig
 from napari_ziggurat.runs.output.output import Output, go_on
 from napari_ziggurat.runs.plan.options import SegmentOptions
 from napari_ziggurat.runs.session import Session
-from napari_ziggurat.runs.work.worker import Worker
+from napari_ziggurat.runs.workers.worker import Worker
 
 __all__ = ["Job"]
 

@@ -27,8 +27,8 @@ from napari_ziggurat.runs.output.journal import Entry, Log
 from napari_ziggurat.runs.output.output import Output
 from napari_ziggurat.runs.output.tasks import Task
 from napari_ziggurat.runs.session import Session
-from napari_ziggurat.runs.work.executor import Report
-from napari_ziggurat.runs.work.failure import concerns_all, explain
+from napari_ziggurat.runs.workers.executor import Report
+from napari_ziggurat.runs.workers.failure import concerns_all, explain
 
 __all__ = ["Worker"]
 
