@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 __all__ = ["Audit", "draw"]
 
@@ -121,12 +120,16 @@ def _reach(rejected: int, voxels: NDArray[np.float64]) -> float:
     drawn = len(voxels)
     if drawn < 2:
         return 0.0
+    from scipy import stats  # half a second, of which only a run with a gate has something
+
     error = math.sqrt(rejected * (rejected - drawn) * float(voxels.var(ddof=1)) / drawn)
     return float(stats.t.ppf(1 - _OUTSIDE / 2, drawn - 1)) * error
 
 
 def _most_hit(rejected: int, drawn: int, hit: int) -> int:
     """Most tiles with foreground among those rejected that leave so few hits in a sample likely."""
+    from scipy import stats
+
     low, high = hit, rejected - (drawn - hit)
     while low < high:  # the chance of so few hits falls with the number of tiles
         middle = -(-(low + high) // 2)

@@ -14,12 +14,11 @@ from napari_ziggurat.runs.plan.gate import GateRule
 from napari_ziggurat.runs.plan.level import check_fit, choose_level
 from napari_ziggurat.runs.plan.options import SegmentOptions, coarse_changes
 from napari_ziggurat.runs.plan.plan import Engine, SegmentPlan, by
+from napari_ziggurat.runs.plan.storage import storage_of
 from napari_ziggurat.runs.plan.surround import plan_surround
 
 __all__ = ["decide", "views_of", "with_coarse", "with_gate"]
 
-_BLOCK_SIDE = {2: 2048, 3: 256}
-_SLICES_PER_BLOCK = 16
 _MUCH_COARSER = 2  # z against x and y; training, too, zooms in the plane only beyond
 
 
@@ -55,7 +54,7 @@ def decide(
     _check_augment(options, image, spec)
     shape = image.levels[level].shape
     lattice = _lattice(shape, spec, options)
-    chunk, shard = _storage(region.shape, lattice.cell_shape, options.block)
+    chunk, shard = storage_of(region.shape, lattice.cell_shape, options.block)
     plan = SegmentPlan(
         image, spec, level, region, lattice, levels, chunk, shard, engine, options.probabilities,
         options.probability_type, options.version,
@@ -250,29 +249,3 @@ def _check_augment(options: SegmentOptions, image: Image, spec: ModelSpec) -> No
             f"--augment flips mirrors windows, and '{image.name}' states which side is left: "
             "training mirrors no such image, either. Say --augment scales, or leave it out."
         )
-
-
-def _storage(
-    shape: tuple[int, ...], cell: tuple[int, ...], asked: tuple[int, ...] | None
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Chunk and shard of the output: a chunk is a cell, a shard is as many as make a good file."""
-    chunk = tuple(min(c, n) for c, n in zip(cell, shape, strict=True))
-    fits = [-(-n // c) for n, c in zip(shape, chunk, strict=True)]
-    wanted = _cells_wanted(cell) if asked is None else _cells_asked(asked, chunk)
-    return chunk, tuple(c * min(w, f) for c, w, f in zip(chunk, wanted, fits, strict=True))
-
-
-def _cells_wanted(cell: tuple[int, ...]) -> list[int]:
-    """Cells per axis of a block that is a good file: some megabytes of labels."""
-    dims = len(cell)
-    side = _BLOCK_SIDE[dims] if cell[0] > 1 or dims == 2 else _BLOCK_SIDE[3] * 4
-    return [_SLICES_PER_BLOCK if c == 1 else max(1, side // c) for c in cell]
-
-
-def _cells_asked(asked: tuple[int, ...], chunk: tuple[int, ...]) -> list[int]:
-    if len(asked) != len(chunk):
-        raise InputError(
-            f"--block needs one size per spatial axis of the image, that is {len(chunk)}; got "
-            f"{','.join(map(str, asked))}."
-        )
-    return [-(-a // c) for a, c in zip(asked, chunk, strict=True)]

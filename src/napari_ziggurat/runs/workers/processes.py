@@ -9,11 +9,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from napari_ziggurat.errors import WorkFailed
-from napari_ziggurat.inference.allocator import keep_freed_memory
 from napari_ziggurat.runs.output.tasks import Task
 from napari_ziggurat.runs.workers.executor import Report
-from napari_ziggurat.runs.workers.failure import explain
 from napari_ziggurat.runs.workers.job import Job
+from napari_ziggurat.runs.workers.serve import serve
 
 __all__ = ["Processes"]
 
@@ -93,7 +92,7 @@ class Processes:
     def _start(self, device: str) -> _Process:
         here, there = _SPAWN.Pipe()
         process = _SPAWN.Process(
-            target=_serve, args=(there, self._job, device, self._threads), daemon=True
+            target=serve, args=(there, self._job, device, self._threads), daemon=True
         )
         process.start()
         there.close()
@@ -127,31 +126,3 @@ def _ending(code: int | None) -> str:
         with suppress(ValueError):
             return f"signal {-code} ({signal.Signals(-code).name})"
     return f"exit code {code}"
-
-
-def _serve(connection: Connection, job: str, device: str, threads: int) -> None:
-    """Do the tasks that come through a connection until None comes or the other end is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-    keep_freed_memory()
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        try:
-            _work(connection, job, device, threads)
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            raise
-        except Exception as error:
-            connection.send(explain(error))
-
-
-def _work(connection: Connection, job: str, device: str, threads: int) -> None:
-    with Job.from_json(job).open(device=device, threads=threads) as opened:
-        worker, busy = opened.worker, 0
-        while True:
-            while worker.has_room and (busy == 0 or connection.poll()):
-                task = connection.recv()
-                if task is None:
-                    return
-                worker.submit(task)
-                busy += 1
-            reports = worker.collect()
-            busy -= sum(report.state != "working" for report in reports)
-            connection.send(reports)
