@@ -17,8 +17,8 @@ __all__ = ["fill_coarser", "finer_box", "majority", "mean", "reduced"]
 
 Voxels = NDArray[Any]
 
-# Voxels of the coarser level that are made at once.
-_PIECE_VOXELS = 2**21
+# Voxels of the coarser level that are made at once, and whose candidates are counted at once.
+_PIECE_VOXELS, _COUNTED_VOXELS = 2**20, 2**18
 
 
 def fill_coarser(path: Path, kind: Kind, filled: int = 1) -> Iterator[tuple[int, int]]:
@@ -120,8 +120,10 @@ def majority(voxels: Voxels, factors: Sequence[int]) -> Voxels:
     for part in parts[1:]:
         mixed |= part != parts[0]
     # Most windows lie inside one object; only the others need a count.
-    if mixed.any():
-        result[mixed] = _most_frequent(np.stack([part[mixed] for part in parts]))
+    for here in _small_boxes(result.shape):
+        if mixed[here].any():
+            candidates = np.stack([part[here][mixed[here]] for part in parts])
+            result[here][mixed[here]] = _most_frequent(candidates)
     return result
 
 
@@ -151,6 +153,12 @@ def _parts(voxels: Voxels, factors: Sequence[int]) -> list[Voxels]:
         voxels[tuple(slice(o, None, f) for o, f in zip(offset, factors, strict=True))]
         for offset in itertools.product(*map(range, factors))
     ]
+
+
+def _small_boxes(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    side = int(_COUNTED_VOXELS ** (1 / len(shape)))
+    for block in BlockGrid(Box.whole(shape), (side,) * len(shape)):
+        yield block.write_box.slices
 
 
 def _most_frequent(candidates: Voxels) -> Voxels:

@@ -7,9 +7,9 @@ from napari_ziggurat.errors import InputError
 
 __all__ = ["storage_of"]
 
-_SIDE = {2: 2048, 3: 256}  # of a block, by the number of axes
 _SLICES = 16  # of a block whose cells are one slice thick
-_TO_SHARE, _SMALL = 32, 2**21  # blocks, voxels
+# Voxels of a block: at most, and how few it may have to give so many blocks.
+_LARGE, _SMALL, _TO_SHARE = 2**22, 2**21, 32
 
 
 def storage_of(
@@ -17,8 +17,9 @@ def storage_of(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Choose chunk and shard of an output.
 
-    A shard is a good file, some megabytes of labels. Of a small region there would be so few that
-    several workers could not share them evenly; its shards are smaller, whoever computes them.
+    A shard is a good file, some megabytes of labels, and little beside the memory of a window. Of a
+    small region there would be too few to be shared evenly by several workers; its shards are
+    smaller, whoever computes them.
 
     Parameters
     ----------
@@ -36,17 +37,24 @@ def storage_of(
     """
     chunk = tuple(min(c, n) for c, n in zip(cell, shape, strict=True))
     fits = [-(-n // c) for n, c in zip(shape, chunk, strict=True)]
-    wanted = _cells_wanted(cell) if asked is None else _cells_asked(asked, chunk)
-    wanted = [min(w, f) for w, f in zip(wanted, fits, strict=True)]
     if asked is None:
-        wanted = _to_share(wanted, chunk, fits)
-    return chunk, tuple(c * w for c, w in zip(chunk, wanted, strict=True))
+        cells = _grown(chunk, fits, min(_LARGE, max(_SMALL, math.prod(shape) // _TO_SHARE)))
+    else:
+        cells = [min(*each) for each in zip(_cells_asked(asked, chunk), fits, strict=True)]
+    return chunk, tuple(c * n for c, n in zip(chunk, cells, strict=True))
 
 
-def _cells_wanted(cell: tuple[int, ...]) -> list[int]:
-    dims = len(cell)
-    side = _SIDE[dims] if cell[0] > 1 or dims == 2 else _SIDE[3] * 4
-    return [_SLICES if c == 1 else max(1, side // c) for c in cell]
+def _grown(chunk: Sequence[int], fits: Sequence[int], voxels: int) -> list[int]:
+    """Give chunks per axis of a block of at most so many voxels, its sides as even as can be."""
+    cells = [min(_SLICES, f) if c == 1 else 1 for c, f in zip(chunk, fits, strict=True)]
+    axes = [axis for axis, c in enumerate(chunk) if c > 1][::-1]  # what lies together, first
+    while growing := [axis for axis in axes if cells[axis] < fits[axis]]:
+        shortest = min(growing, key=lambda axis: cells[axis] * chunk[axis])
+        cells[shortest] += 1
+        if math.prod(cells) * math.prod(chunk) > voxels:
+            cells[shortest] -= 1
+            break
+    return cells
 
 
 def _cells_asked(asked: tuple[int, ...], chunk: tuple[int, ...]) -> list[int]:
@@ -56,20 +64,3 @@ def _cells_asked(asked: tuple[int, ...], chunk: tuple[int, ...]) -> list[int]:
             f"{','.join(map(str, asked))}."
         )
     return [-(-a // c) for a, c in zip(asked, chunk, strict=True)]
-
-
-def _to_share(wanted: Sequence[int], chunk: Sequence[int], fits: Sequence[int]) -> list[int]:
-    """Halve blocks along their longest axis until there are enough, or they are small."""
-    cells = list(wanted)
-    while (
-        max(cells) > 1
-        and math.prod(cells) * math.prod(chunk) > _SMALL
-        and _blocks(cells, fits) < _TO_SHARE
-    ):
-        longest = cells.index(max(cells))
-        cells[longest] = -(-cells[longest] // 2)
-    return cells
-
-
-def _blocks(cells: Sequence[int], fits: Sequence[int]) -> int:
-    return math.prod(-(-f // c) for f, c in zip(fits, cells, strict=True))
