@@ -19,7 +19,7 @@ __all__ = ["open_fast"]
 
 logger = logging.getLogger(__name__)
 
-_CACHE = 2**27  # bytes of decoded chunks that all images together may keep
+_CACHE = 2**24  # bytes of decoded chunks that all images together may keep
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ __all__ = ["fill_coarser", "finer_box", "majority", "mean", "reduced"]
 Voxels = NDArray[Any]
 
 # Voxels of the coarser level that are made at once, and whose candidates are counted at once.
-_PIECE_VOXELS, _COUNTED_VOXELS = 2**20, 2**18
+_PIECE_VOXELS, _COUNTED_VOXELS = 2**18, 2**17
 
 
 def fill_coarser(path: Path, kind: Kind, filled: int = 1) -> Iterator[tuple[int, int]]:
