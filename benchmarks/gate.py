@@ -177,14 +177,14 @@ def write(path: Path, voxels: NDArray[np.uint8], kind: str) -> None:
         pass
 
 
-def taught(folder: Path, steps: int) -> Path:
-    """Train and calibrate a small U-Net, unless it is there."""
+def taught(folder: Path, steps: int, blank: float = 0.0) -> Path:
+    """Train and calibrate a small U-Net, unless it is there; it sees a share of blank patches."""
     path = folder / "model"
     if (path / "model.json").exists():
         return path
     began = time.monotonic()
     model = make_model()
-    train(model, write_volume(folder, "train", 192, TAUGHT_SHARE, seed=0), steps)
+    train(model, write_volume(folder, "train", 192, TAUGHT_SHARE, seed=0), steps, blank)
     save_model(model, path)
     volume = write_volume(folder, "calibration", 192, TAUGHT_SHARE, seed=1)
     values = {
@@ -213,8 +213,8 @@ def make_model() -> Model:
     return Model(spec, create_network(config))
 
 
-def train(model: Model, volume: Volume, steps: int) -> None:
-    """Teach the network patches of all levels."""
+def train(model: Model, volume: Volume, steps: int, blank: float) -> None:
+    """Teach the network patches of all levels, and that what is not stored is background."""
     grey, truth = (
         [np.asarray(array[...]) for array in open_image(path).arrays[:LEVELS]]
         for path in (volume.image, volume.labels)
@@ -227,6 +227,8 @@ def train(model: Model, volume: Volume, steps: int) -> None:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-2, steps)
     for _ in range(steps):
         x, y = batch(model, grey, truth, rng)
+        if blank and rng.random() < blank:
+            x[0], y[0] = float(model.spec.intensity.apply(np.zeros((1, 1), np.uint8))[0, 0]), 0
         optimiser.zero_grad()
         found = network(x)
         loss = loss_of(found[0] if isinstance(found, list) else found, y)
