@@ -32,6 +32,11 @@ def test_images_are_opened_without_torch() -> None:
     assert loaded_by("from napari_ziggurat import open_image") & {"torch", "monai"} == set()
 
 
+def test_a_worker_process_begins_without_what_starts_threads() -> None:
+    """Or it is too late for it to keep freed memory."""
+    assert loaded_by("from napari_ziggurat.runs.workers.serve import serve") & HEAVY == set()
+
+
 def loaded_by(code: str) -> set[str]:
     """Top-level packages that a fresh interpreter has loaded after running some code."""
     report = "; import sys; sys.stderr.write(' '.join(sys.modules))"
